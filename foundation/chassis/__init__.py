@@ -1,0 +1,1 @@
+"""What every service stands on: functions to call, no classes to inherit."""
