@@ -159,9 +159,11 @@ class StreamConsumer:
 
     async def rewind_if_lost(self, consumer: Any) -> None:
         """Reads the log from its beginning if its end lies before our position: the broker lost it under us."""
-        ends = await consumer.end_offsets(list(consumer.assignment()))
-        for partition, end in ends.items():
-            if end < await consumer.position(partition):
+        # The positions first: what arrives between the two questions must not look like a loss.
+        positions = {partition: await consumer.position(partition) for partition in consumer.assignment()}
+        ends = await consumer.end_offsets(list(positions))
+        for partition, position in positions.items():
+            if ends[partition] < position:
                 REWOUND.labels(self.topic).inc()
                 log.warning("log lost, reading it again", extra={"topic": self.topic, "partition": partition.partition})
                 consumer.seek(partition, 0)

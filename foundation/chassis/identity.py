@@ -143,10 +143,15 @@ class Identity:
         self._service = service
         self._trusted: dict[str, Ed25519PublicKey] = {}
         self._service_tokens: dict[str, tuple[float, str]] = {}
-        for file in sorted(folder.glob("*.pub")):
-            key = serialization.load_pem_public_key(file.read_bytes())
+
+    def _key_of(self, issuer: str) -> Ed25519PublicKey:
+        """The public key of an issuer, read once. Raises ``KeyError`` for one that is not trusted."""
+        if issuer not in self._trusted:
+            names = {file.stem: file for file in self._folder.glob("*.pub")}
+            key = serialization.load_pem_public_key(names[issuer].read_bytes())
             assert isinstance(key, Ed25519PublicKey)
-            self._trusted[file.stem] = key
+            self._trusted[issuer] = key
+        return self._trusted[issuer]
 
     def caller(self, connection: HTTPConnection) -> Scope:
         """Who calls an operator's door. Raises 401, or 403 for a device's key."""
@@ -161,13 +166,14 @@ class Identity:
             issuer = jwt.get_unverified_header(token).get("kid", "")
             claims: dict[str, Any] = jwt.decode(
                 token,
-                self._trusted[issuer],
+                self._key_of(issuer),
                 algorithms=["EdDSA"],
                 audience=AUDIENCE,
                 issuer=issuer,
                 options={"require": ["exp", "iat", "sub"]},
             )
-            return Scope(str(claims["sub"]), str(claims["role"]), str(claims["area"]), claims.get("unit"), claims.get("commune"))
+            subject, role, area = (str(claims[name]) for name in ("sub", "role", "area"))
+            return Scope(subject, role, area, claims.get("unit"), claims.get("commune"))
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
             raise Problem("unauthorized") from error
 

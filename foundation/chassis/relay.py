@@ -97,9 +97,7 @@ def _head(topic: str, area: str, epoch: int, sequence: int, clock: Clock) -> Eve
     return Event(topic, area, epoch, sequence, "", HEAD_TYPE, 0, rfc3339(clock.now()), b"{}")
 
 
-async def _send(
-    producer: AIOKafkaProducer, settings: ServiceSettings, events: Sequence[Event]
-) -> None:
+async def _send(producer: AIOKafkaProducer, settings: ServiceSettings, events: Sequence[Event]) -> None:
     """Sends in order and waits until Kafka has acknowledged every one."""
     sent = [
         await producer.send(

@@ -5,6 +5,8 @@ import base64
 import binascii
 import contextlib
 import re
+import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +23,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from foundation.chassis.body import Guard
+from foundation.chassis.body import DirectDoors, Door, Guard
 from foundation.chassis.clock import Clock
 from foundation.chassis.consumer import StreamConsumer
 from foundation.chassis.database import Database, migrate
@@ -114,13 +116,15 @@ class Parts:
     consumers: list[StreamConsumer] = field(default_factory=list)
     tasks: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     at_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    before_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Ends what would never end by itself (live streams), before open requests are waited for."""
     at_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     counts: Callable[[], Awaitable[Mapping[str, int]]] | None = None
     migrated: bool = False
 
 
-def create_app(parts: Parts, title: str) -> FastAPI:
-    """The FastAPI app of one service; the service adds its routers."""
+def create_app(parts: Parts, title: str, direct: Mapping[tuple[str, str], Door] | None = None) -> FastAPI:
+    """The FastAPI app of one service; the service adds its routers. ``direct``: hot doors by method and path."""
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -141,6 +145,9 @@ def create_app(parts: Parts, title: str) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Problem, _problem)
     _add_health(app, parts)
+    if direct:
+        layers = app.build_middleware_stack
+        app.build_middleware_stack = lambda: DirectDoors(layers(), direct)  # type: ignore[method-assign]
     return app
 
 
@@ -228,9 +235,19 @@ def field_errors(errors: Any) -> list[FieldError]:
     return found
 
 
+class Server(uvicorn.Server):
+    """Ends open streams in the orderly way: cut off by uvicorn, each would be an error in the log."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        parts: Parts = self.config.app.state.parts  # type: ignore[union-attr]
+        for end in parts.before_stop:
+            await end()
+        await super().shutdown(sockets)
+
+
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
-    """Serves until SIGTERM or SIGINT; open streams are ended after two seconds."""
-    uvicorn.run(
+    """Serves until SIGTERM or SIGINT; requests that are open then have two seconds."""
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -240,3 +257,8 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
         server_header=False,
         h11_max_incomplete_event_size=None,
     )
+    server = Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(3)

@@ -37,7 +37,7 @@ async def raise_due(database: Database, clock: Clock) -> int:
             if held.due_at > now and key not in raised:
                 continue
             if key not in raised:
-                raised[key] = raise_incident(held.arrival, uuid4(), follows=None, at=now).incident
+                raised[key] = raise_incident(held.arrival, uuid4(), follows=None, at=now)
             else:
                 known = raised[key]
                 raised[key] = with_signal(known, now, restored=known.restored | {held.arrival.detector: False})

@@ -189,7 +189,8 @@ class _Work:
         await signal_store.insert(self._connection, self._rows)
         for (_, arrival), row in zip(new, self._rows, strict=True):
             if row.decided == "held":
-                await incident_store.hold(self._connection, slots[incident_store.slot_key(arrival)].held[arrival.detector])
+                slot = slots[incident_store.slot_key(arrival)]
+                await incident_store.hold(self._connection, slot.held[arrival.detector])
             elif row.decided == "released":
                 await incident_store.release(self._connection, arrival)
         await incident_store.put(self._connection, [incident for incident, _ in changed.values()])
@@ -257,4 +258,3 @@ def _authenticated(key: DeviceKey, known: dict[UUID, Sender]) -> Sender:
         REFUSED.labels("unknown key").inc()
         raise Problem("unauthorized")
     return sender
-

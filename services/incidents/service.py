@@ -8,9 +8,10 @@ from starlette.routing import Route
 
 from foundation.chassis.clock import Clock
 from foundation.chassis.consumer import StreamConsumer, consume
-from foundation.chassis.database import Database
+from foundation.chassis.database import Database, migrate
 from foundation.chassis.feed import FeedClient, feed_router
 from foundation.chassis.identity import Identity, create_key
+from foundation.chassis.ledger import open_streams
 from foundation.chassis.relay import relay
 from foundation.chassis.telemetry import set_up_logs
 from foundation.chassis.web import Parts, create_app, serve
@@ -23,7 +24,8 @@ from services.incidents.consumers.alerts import on_alerts
 from services.incidents.held import raise_held
 from services.incidents.intake import Intake
 from services.incidents.settings import Settings
-from services.incidents.store import reading
+from services.incidents.store import reading, register
+from services.incidents.store.register import NewDevice, NewPost, NewSite
 
 PUBLISHES = (incidents.TOPIC, sites.TOPIC)
 
@@ -48,11 +50,10 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         at_stop=[feed.close],
         counts=lambda: reading.counts(database),
     )  # fmt: skip
-    app = create_app(parts, "Vọng Gác – vụ việc (incidents)")
-    app.state.parts = parts
     door = SignalDoor(intake, database, identity)
-    app.router.routes.insert(0, Route("/v1/signals", door.post, methods=["POST"]))
-    app.router.routes.insert(1, Route("/v1/signals/{signal_id}", door.get, methods=["GET"]))
+    app = create_app(parts, "Vọng Gác – vụ việc (incidents)", direct={("POST", "/v1/signals"): door.post})
+    app.state.parts = parts
+    app.router.routes.insert(0, Route("/v1/signals/{signal_id}", door.get, methods=["GET"]))
     app.include_router(incidents_router(database, identity, clock))
     app.include_router(register_router(database, identity, clock))
     app.include_router(kinds_router())
@@ -90,15 +91,36 @@ def _describe_signals(app: FastAPI) -> None:
                 "get": {
                     "tags": ["signals"],
                     "summary": "Một tín hiệu (one signal)",
-                    "parameters": [
-                        {"name": "signal_id", "in": "path", "required": True, "schema": {"type": "string"}}
-                    ],
+                    "parameters": [{"name": "signal_id", "in": "path", "required": True, "schema": {"type": "string"}}],
                     "responses": {"200": {"description": "the signal"}},
                 }
             }
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+async def put_register(
+    sites: list[NewSite], posts: list[NewPost], devices: list[NewDevice], settings: Settings | None = None
+) -> None:
+    """Adds to the register what is not there yet, whether or not the service runs.
+
+    Settings come from the environment unless given.
+    """
+    settings = settings or Settings()
+    database = Database(settings.database_url)
+    await database.open()
+    try:
+        await migrate(database, "services.incidents")
+        async with database.transaction() as connection:
+            await open_streams(connection, PUBLISHES, settings.areas)
+        async with database.transaction() as connection:
+            await register.put_sites(connection, sites, Clock().now())
+        async with database.transaction() as connection:
+            await register.put_posts(connection, posts)
+            await register.put_devices(connection, devices)
+    finally:
+        await database.close()
 
 
 def run() -> None:

@@ -88,9 +88,7 @@ def incidents_router(database: Database, identity: Identity, clock: Clock) -> AP
     return router
 
 
-async def _act(
-    database: Database, clock: Clock, scope: Scope, incident_id: UUID, action: Action, words: Words
-) -> None:
+async def _act(database: Database, clock: Clock, scope: Scope, incident_id: UUID, action: Action, words: Words) -> None:
     """One operator's act in one transaction. Raises 409 with the present state."""
     now = clock.now()
     async with database.transaction() as connection:

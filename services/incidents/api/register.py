@@ -197,9 +197,7 @@ def _devices(router: APIRouter, book: Register) -> None:
     async def add(request: Request, body: DeviceIn) -> Response:
         scope, device_id, secret = book.administrator(request), uuid4(), new_device_secret()
         await book.must_exist(scope, Post, body.post_id, "post_id")
-        device = register.NewDevice(
-            device_id, scope.area, body.post_id, body.name, body.type, hash_secret(secret)
-        )
+        device = register.NewDevice(device_id, scope.area, body.post_id, body.name, body.type, hash_secret(secret))
         async with book.database.transaction() as connection:
             await register.put_devices(connection, [device])
         return await book.one(scope, Device, device_id, 201, key=device_key(device_id, secret))

@@ -167,4 +167,3 @@ def _named(errors: list[FieldError]) -> list[FieldError]:
         "note": "Ghi chú phải là chữ, dài nhất 2.000 ký tự.",
     }
     return [FieldError(e.field, texts.get(e.field, e.vi) if "required" not in e.en else e.vi, e.en) for e in errors]
-

@@ -1,4 +1,4 @@
-"""How signals become incidents (DOMAIN: "How signals become incidents"). Pure: one signal and what is known of its slot.
+"""How signals become incidents (DOMAIN, the section of that name). Pure: one signal, and what is known of its slot.
 
 A slot is a site, a kind and whether it is a drill. Correlation goes by effective time, so a late arrival meets the
 incident of its own time. BS 8243 / EN 50131-9: two different detectors within the window confirm an alarm.
@@ -88,7 +88,8 @@ def correlate(arrival: Arrival, slot: Slot, new_id: UUID) -> Decision:
     due_at = arrival.effective_at + timedelta(minutes=arrival.kind.hold_min)
     if arrival.kind.hold_min and due_at > arrival.received_at:
         return Decision("held", None, None, slot.held.get(arrival.detector) or Held(arrival, due_at))
-    return raise_incident(arrival, new_id, follows=known[-1].id if known else None)
+    raised = raise_incident(arrival, new_id, follows=known[-1].id if known else None)
+    return Decision("raised", raised, raised.status)
 
 
 def remember(slot: Slot, arrival: Arrival, decision: Decision) -> None:
@@ -102,9 +103,9 @@ def remember(slot: Slot, arrival: Arrival, decision: Decision) -> None:
         slot.held.pop(arrival.detector, None)
 
 
-def raise_incident(arrival: Arrival, new_id: UUID, follows: UUID | None, at: datetime | None = None) -> Decision:
+def raise_incident(arrival: Arrival, new_id: UUID, follows: UUID | None, at: datetime | None = None) -> Incident:
     """A new incident from an alarm; ``at`` is when it is raised, if that is later than its signal (held alarms)."""
-    incident = Incident(
+    return Incident(
         id=new_id,
         version=1,
         cause="raised",
@@ -126,7 +127,6 @@ def raise_incident(arrival: Arrival, new_id: UUID, follows: UUID | None, at: dat
         follows=follows,
         notes=_notes((), arrival),
     )
-    return Decision("raised", incident, incident.status)
 
 
 def _within_window(arrival: Arrival, slot: Slot) -> list[Incident]:

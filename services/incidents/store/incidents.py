@@ -25,7 +25,8 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[]) ORDER BY 1, 2, 3 ON CON
 """
 # The order of the locks is the order of the keys, whoever asks: two processes agree on who is first.
 LOCK_SLOTS = """
-SELECT 1 FROM correlation_slot WHERE (site_id, kind, drill) IN (SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[]))
+SELECT 1 FROM correlation_slot
+WHERE (site_id, kind, drill) IN (SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[]))
 ORDER BY site_id, kind, drill FOR UPDATE
 """
 # Incidents of each slot near its signals' times, and the newest one that is still live, however old.
@@ -64,9 +65,10 @@ CHANGING = (
     "ended_at", "result", "ended_by", "end_reason", "notes",
 )  # fmt: skip
 # A text array cannot be nested in unnest, so notes travel as JSON. New rows and changed ones in one statement.
+SELECTED = {"notes": "ARRAY(SELECT jsonb_array_elements_text(notes::jsonb))"}
 PUT = f"""
 INSERT INTO incident ({", ".join(COLUMNS)})
-SELECT {", ".join(name if name != "notes" else "ARRAY(SELECT jsonb_array_elements_text(notes::jsonb))" for name in COLUMNS)}
+SELECT {", ".join(SELECTED.get(name, name) for name in COLUMNS)}
 FROM unnest({", ".join(f"${place}::{kind}[]" for place, kind in enumerate(COLUMNS.values(), 1))})
     AS new ({", ".join(COLUMNS)})
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in CHANGING)}

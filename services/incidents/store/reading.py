@@ -31,11 +31,12 @@ def within(query: Select[Any], scope: Scope, table: Any) -> Select[Any]:
 
 async def signal(database: Database, signal_id: UUID, scope: Scope | None = None) -> Signal | None:
     """One signal; with a scope only if its site lies within it."""
-    query = select(Signal).where(Signal.id == signal_id)
+    query: Select[Any] = select(Signal).where(col(Signal.id) == signal_id)
     if scope is not None:
         query = within(query.join(Site, col(Site.id) == Signal.site_id), scope, Signal)
     async with database.reading() as session:
-        return (await session.execute(query)).scalar_one_or_none()
+        found: Signal | None = (await session.execute(query)).scalar_one_or_none()
+        return found
 
 
 async def incidents(
@@ -48,12 +49,12 @@ async def incidents(
         if value is not None:
             query = query.where(getattr(IncidentRow, name) == value)
     if since is not None:
-        query = query.where(IncidentRow.effective_at >= since)
+        query = query.where(col(IncidentRow.effective_at) >= since)
     if until is not None:
-        query = query.where(IncidentRow.effective_at < until)
+        query = query.where(col(IncidentRow.effective_at) < until)
     after = decode_cursor(cursor, parse_instant, parse_plain_uuid)
     if after is not None:
-        query = query.where(tuple_(IncidentRow.effective_at, IncidentRow.id) < tuple_(*after))
+        query = query.where(tuple_(col(IncidentRow.effective_at), col(IncidentRow.id)) < tuple_(*after))
     query = query.order_by(col(IncidentRow.effective_at).desc(), col(IncidentRow.id).desc()).limit(limit + 1)
     async with database.reading() as session:
         rows = (await session.execute(query)).scalars().all()
@@ -64,7 +65,7 @@ async def incidents(
 async def incident(database: Database, scope: Scope, incident_id: UUID) -> dict[str, Any]:
     """One incident with its signals and its timeline, oldest first. Raises 404."""
     async with database.reading() as session:
-        query = within(select(IncidentRow), scope, IncidentRow).where(IncidentRow.id == incident_id)
+        query = within(select(IncidentRow), scope, IncidentRow).where(col(IncidentRow.id) == incident_id)
         row = (await session.execute(query)).scalar_one_or_none()
         if row is None:
             raise Problem.not_found("incident")

@@ -135,6 +135,4 @@ def _site_changed(row: Mapping[str, Any]) -> ledger.NewEvent:
         position=Position(lat=row["lat"], lon=row["lon"]) if row["lat"] is not None else None,
         active=row["active"], changed_at=row["changed_at"],
     )  # fmt: skip
-    return ledger.NewEvent(
-        contract.TOPIC, state.area, state.id, contract.TYPE, state.version, state.model_dump_json()
-    )
+    return ledger.NewEvent(contract.TOPIC, state.area, state.id, contract.TYPE, state.version, state.model_dump_json())

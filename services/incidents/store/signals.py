@@ -91,8 +91,14 @@ async def senders(connection: asyncpg.Connection, device_ids: Sequence[UUID]) ->
             revoked=row["revoked_at"] is not None,
             post_id=row["post_id"],
             place=Place(
-                row["site_id"], row["area"], row["name"], row["kind"], row["commune_code"], row["address"],
-                row["lat"], row["lon"],
+                row["site_id"],
+                row["area"],
+                row["name"],
+                row["kind"],
+                row["commune_code"],
+                row["address"],
+                row["lat"],
+                row["lon"],
             ),
         )
         for row in await connection.fetch(SENDERS, device_ids)

@@ -1,0 +1,7 @@
+"""``python -m vonggac``."""
+
+import sys
+
+from vonggac.cli import main
+
+sys.exit(main())
