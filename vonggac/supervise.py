@@ -20,8 +20,7 @@ from typing import IO
 import psutil
 
 FIRST_DELAY_S, LONGEST_DELAY_S, HEALTHY_S, START_ATTEMPTS, LOG_MAX_BYTES = 0.1, 5.0, 10.0, 3, 10 * 1024 * 1024
-STOP_TOTAL_S, KILL_S = 14.0, 1.0  # together the 15 s that are promised
-BORN_S = 3.0  # start times are known to the second
+STOP_TOTAL_S, KILL_S, BORN_S = 14.0, 1.0, 3.0  # the first two are the 15 s that are promised
 log = logging.getLogger("vonggac.supervise")
 _setpriv = shutil.which("setpriv")  # Linux; elsewhere only the notes below find what a killed launcher left
 
@@ -136,7 +135,7 @@ class Supervisor:
             )  # fmt: skip
         each.pid = each.process.pid
         note = {"pid": each.pid, "born": time.time(), "tail": argv[-2:]}
-        (self._run_dir / f"{child.name}.json").write_text(json.dumps(note))
+        (self._run_dir / f"{child.name}.pid").write_text(json.dumps(note))
         watch = asyncio.create_task(_until_ready(each, each.pid))
         try:
             each.ended = f"status {await each.process.wait()}"
@@ -190,7 +189,7 @@ def _claim(run_dir: Path, log_dir: Path) -> IO[str]:
         fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kernel lets go of it when we die
     except BlockingIOError:
         raise LaunchError(f"Đã có một vonggac đang chạy ở / already running in {run_dir.parent}") from None
-    for path in run_dir.glob("*.json"):
+    for path in run_dir.glob("*.pid"):
         with suppress(psutil.Error, OSError, ValueError, KeyError):
             note = json.loads(path.read_text())
             process = psutil.Process(note["pid"])

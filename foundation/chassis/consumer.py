@@ -190,7 +190,7 @@ async def consume(database: Database, settings: ServiceSettings, service: str, s
 
 async def _consume(settings: ServiceSettings, service: str, streams: list[StreamConsumer]) -> None:
     broker = KafkaBroker(
-        settings.kafka_bootstrap_servers, apply_types=False, middlewares=[_Rewind], graceful_timeout=5, logger=None
+        settings.kafka_bootstrap_servers, apply_types=False, middlewares=[_Rewind], graceful_timeout=2, logger=None
     )
     subscribed = {stream.topic: _subscribe(broker, settings, service, stream) for stream in streams}
     try:

@@ -18,22 +18,26 @@ QUIET_PER_MINUTE = 20
 """Lines a minute from each library that floods the log in an outage (aiokafka: thousands)."""
 
 
-class _RateLimit(logging.Filter):
-    """Passes at most ``QUIET_PER_MINUTE`` records a minute of one logger."""
+class _Quiet(logging.Handler):
+    """Passes on what a library logs, at most ``QUIET_PER_MINUTE`` lines a minute, and none as an error.
+
+    An outage of a server is no error of ours: it is said by us, in our own words.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._minute = 0
         self._passed = 0
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def emit(self, record: logging.LogRecord) -> None:
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._passed = minute, 0
         self._passed += 1
-        if record.levelno >= logging.ERROR:  # a library's outage is reported by us in our own words
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
-        return self._passed <= QUIET_PER_MINUTE
+        if self._passed <= QUIET_PER_MINUTE:
+            if record.levelno > logging.WARNING:
+                record.levelno, record.levelname = logging.WARNING, "WARNING"
+            logging.getLogger().handle(record)
 
 
 def set_up_logs(service: str, level: str = "INFO") -> None:
@@ -57,11 +61,11 @@ def set_up_logs(service: str, level: str = "INFO") -> None:
 
 def limit_library_logs() -> None:
     """Keeps libraries from flooding the log, and requests with their addresses out of it."""
-    for name in ("aiokafka", "aiokafka.conn", "aiokafka.client", "aiokafka.cluster", "faststream"):
+    for name in ("aiokafka", "faststream"):
         library = logging.getLogger(name)
         library.setLevel(logging.WARNING)
-        if not any(isinstance(known, _RateLimit) for known in library.filters):
-            library.addFilter(_RateLimit())
+        library.propagate = False
+        library.handlers[:] = [_Quiet()]
     for name in ("httpx", "httpcore", "uvicorn.access", "uvicorn.error", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

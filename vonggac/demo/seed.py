@@ -4,12 +4,16 @@ import asyncio
 import os
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from vonggac.demo.province import device_key
 
-SECRET_FILE = "demo.secret"
+if TYPE_CHECKING:
+    from services.incidents.service import NewDevice, NewPost, NewSite
+    from services.notifications.service import Unit
+
+SECRET_FILE = "demo.secret"  # noqa: S105 - a file name
 
 
 def demo_secret(folder: Path) -> bytes:
@@ -42,15 +46,13 @@ def device_list(secret: bytes) -> list[dict[str, Any]]:
     ]
 
 
-async def seed(keys_dir: Path) -> None:
-    """Sites, posts and devices into incidents; units into notifications. Database URLs come from the environment."""
-    from services.notifications.service import Settings, Unit, seed_units
-
+def demo_rows(secret: bytes) -> "tuple[list[NewSite], list[NewPost], list[NewDevice], list[Unit]]":
+    """The demo province as the services take it."""
     from foundation.chassis.identity import hash_secret
-    from services.incidents.service import NewDevice, NewPost, NewSite, put_register
+    from services.incidents.service import NewDevice, NewPost, NewSite
+    from services.notifications.service import Unit
     from vonggac.demo.province import AREA, demo_devices, demo_posts, demo_sites, demo_units
 
-    secret = demo_secret(keys_dir)
     sites = [
         NewSite(s.id, s.area, s.name, s.kind, s.commune_code, s.address, s.former_district, s.lat, s.lon)
         for s in demo_sites()
@@ -61,6 +63,16 @@ async def seed(keys_dir: Path) -> None:
         for device in demo_devices()
     ]
     units = [Unit(unit.code, unit.name, unit.kind, tuple(unit.commune_codes)) for unit in demo_units()]
+    return sites, posts, devices, units
+
+
+async def seed(keys_dir: Path) -> None:
+    """Sites, posts and devices into incidents; units into notifications. Database URLs come from the environment."""
+    from services.incidents.service import put_register
+    from services.notifications.service import Settings, seed_units
+    from vonggac.demo.province import AREA
+
+    sites, posts, devices, units = demo_rows(demo_secret(keys_dir))
     await asyncio.gather(put_register(sites, posts, devices), seed_units(Settings(), AREA, units))
 
 

@@ -1,0 +1,1 @@
+"""docker-compose.yml and deploy/, checked and walked through without Docker."""
