@@ -81,3 +81,10 @@ async def world(
         async with World(cluster, broker, tmp_path, **options) as world:
             yield world
         await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def processes(cluster: Cluster, broker: Broker, tmp_path: Path) -> AsyncIterator[World]:
+    """A started system of real processes, which can be killed."""
+    async with World(cluster, broker, tmp_path, processes=True) as world:
+        yield world

@@ -18,17 +18,17 @@ import psutil
 
 from vonggac.supervise import Child, LaunchError
 
-MAJOR, SUPERUSER, SYSTEM_USER = "18", "postgres", "vonggac-postgres"
+MAJOR, SUPERUSER, SYSTEM_USER, SOCKET, COMMAND_S = "18", "postgres", "vonggac-postgres", ".s.PGSQL.5432", 120.0
 SERVICES = ("incidents", "notifications", "reporting")  # each a database, and the only role that may open it
 PASSWORDS = "vonggac-passwords"  # in the server's folder, mode 0600: a line for the superuser, one for each service
-SOCKET, COMMAND_S = ".s.PGSQL.5432", 120.0
+SYNC = "syncfs" if os.uname().sysname == "Linux" else "fsync"  # one call, not one for each of 1,900 files
 ENVIRONMENT = {"PATH": f"{os.defpath}:/usr/sbin:/sbin", "LC_ALL": "C", "TZ": "UTC"}
-# io_method=sync saves idle workers. The log_ lines: errors quote rows, and rows hold personal text; the services
-# report their own errors, this log keeps what concerns the server.
-SETTINGS = """
+# io_method=sync saves idle workers. Last line: errors quote rows, rows hold personal text; services report their own.
+SETTINGS = f"""
 listen_addresses= unix_socket_permissions=0700 fsync=on synchronous_commit=on timezone=UTC log_timezone=UTC jit=off
-shared_buffers=48MB max_connections=100 min_wal_size=64MB max_wal_size=256MB io_method=sync max_parallel_workers=0
-max_logical_replication_workers=0 log_min_messages=log log_min_error_statement=panic log_error_verbosity=terse
+shared_buffers=48MB max_connections=100 min_wal_size=64MB max_wal_size=256MB recovery_init_sync_method={SYNC}
+io_method=sync max_parallel_workers=0 max_logical_replication_workers=0
+log_min_messages=log log_min_error_statement=panic log_error_verbosity=terse
 """
 INITDB = "--auth=scram-sha-256 --encoding=UTF8 --locale=C --locale-provider=builtin --builtin-locale=C.UTF-8 --no-sync"
 CREATE = """CREATE ROLE {0} LOGIN PASSWORD '{1}'
@@ -105,7 +105,7 @@ def _create(pgdata: Path, uid: int, gid: int, run_as: list[str]) -> None:
     (stage / PASSWORDS).rename(stage / "data" / PASSWORDS)
     single = ("--single", "-F", "-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", *at, SUPERUSER)
     _run(*run_as, programs() / "postgres", *single, stdin="".join(map(CREATE.format, SERVICES, passwords[1:])))
-    _run(*run_as, initdb, "--sync-only", *at)
+    _run(*run_as, initdb, "--sync-only", f"--sync-method={SYNC}", *at)
     (stage / "data").rename(pgdata)
     _run("sync", pgdata.parent)
     shutil.rmtree(stage)

@@ -85,6 +85,8 @@ class StreamConsumer:
                 event = from_record(self.topic, record.headers, record.value)
                 if event.area not in self.settings.areas or self.settings.partition(event.area) != record.partition:
                     raise NotOurs("wrong area")
+                if event.epoch < 1:
+                    raise NotOurs("epochs count from 1")
             except NotOurs as reason:
                 REFUSED.labels(self.topic, "malformed").inc()
                 log.warning("record refused", extra={"topic": self.topic, "offset": record.offset, "why": str(reason)})
@@ -110,40 +112,48 @@ class StreamConsumer:
 
     async def _in_order(self, area: str, events: list[Event], behind: bool) -> None:
         """Applies the run that follows what we have; closes the gap before what does not follow."""
-        numbered = sorted((event for event in events if not event.is_head), key=lambda event: event.sequence)
-        have = await self._apply_run(area, numbered, behind)
-        target = max((event.sequence for event in events), default=0)
-        while have < target:
-            page = await self.feed.page(self.topic, area, have)
+        events = sorted(events, key=_place)
+        have = await self._apply_run(area, events, _end(events), behind)
+        while have < _end(events):
+            epoch = events[-1].epoch
+            page = await self.feed.page(self.topic, area, have[1] if have[0] == epoch else 0)
             HEALED.labels(self.topic).inc(len(page.events))
-            reached = await self._apply_run(area, page.events, behind or page.up_to < target)
-            if not page.events:
-                REFUSED.labels(self.topic, "number from the future").inc()
-                log.warning("number beyond its stream", extra={"topic": self.topic, "area": area, "sequence": target})
-                return
-            if reached == have:
+            reached = await self._apply_run(area, page.events, _end(events), behind, epoch)
+            if reached == have and any(event.epoch == epoch for event in page.events):
                 raise RuntimeError("the feed does not go on from what we have")
-            have = await self._apply_run(area, [event for event in numbered if event.sequence > reached], behind)
+            if reached == have:  # the producer itself knows of no such number
+                known = [event for event in events if _place(event) <= have or event.epoch < epoch]
+                REFUSED.labels(self.topic, "number from the future").inc(len(events) - len(known))
+                log.warning("numbers beyond their stream", extra={"topic": self.topic, "area": area})
+                events = known
+            have = await self._apply_run(area, events, _end(events), behind)
 
-    async def _apply_run(self, area: str, events: Sequence[Event], behind: bool) -> int:
-        """One transaction: lock the number, apply what follows it, move it. Returns the number reached."""
+    async def _apply_run(
+        self, area: str, events: Sequence[Event], end: tuple[int, int], behind: bool, told_epoch: int = 0
+    ) -> tuple[int, int]:
+        """One transaction: lock the number, apply what follows it up to ``end``, move it. Returns what is reached.
+
+        A new epoch (the first one, or the producer was set back and counts anew) is believed only when the feed has
+        told it: a stranger's would stop the stream for good.
+        """
         async with self.database.transaction() as connection:
             epoch, have = await connection.fetchrow(LOCK, self.topic, area)
             run: list[Event] = []
             for event in events:
-                if event.epoch > epoch:  # the producer was set back: its numbers start anew, versions protect us
-                    epoch, have = event.epoch, 0
-                if event.epoch == epoch and event.sequence == have + len(run) + 1:
+                if epoch < event.epoch == told_epoch:
+                    epoch, have = told_epoch, 0
+                if _place(event) == (epoch, have + len(run) + 1) and not event.is_head:
                     run.append(event)
-            SKIPPED.labels(self.topic).inc(len(events) - len(run))
+            reached = (epoch, have + len(run))
+            behind = behind or reached < end
             if run or not behind:  # an empty batch tells that the end is reached: what was put off is done now
                 await self.apply(connection, Batch(area, run, behind))
             if run:
-                have = run[-1].sequence
-                await connection.execute(MOVE, self.topic, area, epoch, have)
+                await connection.execute(MOVE, self.topic, area, *reached)
+        SKIPPED.labels(self.topic).inc(sum(not event.is_head for event in events) - len(run))
         APPLIED.labels(self.topic).inc(len(run))
-        HAVE.labels(self.topic, area).set(have)
-        return int(have)
+        HAVE.labels(self.topic, area).set(reached[1])
+        return reached
 
     async def after_batch(self, consumer: Any, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
         """Commits where to start reading next time; at most once a second, and no failure of it matters."""
@@ -169,6 +179,15 @@ class StreamConsumer:
                 consumer.seek(partition, 0)
 
 
+def _place(event: Event) -> tuple[int, int]:
+    return (event.epoch, event.sequence)
+
+
+def _end(events: Sequence[Event]) -> tuple[int, int]:
+    """The place up to which a stream is known to reach; ``events`` in order."""
+    return _place(events[-1]) if events else (0, 0)
+
+
 class _Rewind(BaseMiddleware[Any, Any]):
     """FastStream swallows what is raised around a handler, and a later commit would pass over the batch: go back."""
 
@@ -190,7 +209,12 @@ async def consume(database: Database, settings: ServiceSettings, service: str, s
 
 async def _consume(settings: ServiceSettings, service: str, streams: list[StreamConsumer]) -> None:
     broker = KafkaBroker(
-        settings.kafka_bootstrap_servers, apply_types=False, middlewares=[_Rewind], graceful_timeout=2, logger=None
+        settings.kafka_bootstrap_servers,
+        apply_types=False,
+        consumer_only=True,
+        middlewares=[_Rewind],
+        graceful_timeout=2,
+        logger=None,
     )
     subscribed = {stream.topic: _subscribe(broker, settings, service, stream) for stream in streams}
     try:

@@ -101,6 +101,10 @@ class Database:
             connection.terminate()
 
 
+_ONE_MIGRATION = asyncio.Lock()
+"""Alembic's ``op`` is one for the whole process: two migrations at once would write into each other's database."""
+
+
 async def migrate(database: Database, package: str) -> None:
     """Brings the schema to the newest migration in ``<package>/store/migrations``; one process at a time does it."""
 
@@ -114,7 +118,7 @@ async def migrate(database: Database, package: str) -> None:
             context.configure(connection=connection, transactional_ddl=False)
             context.run_migrations()
 
-    async with database.engine.begin() as connection:
+    async with _ONE_MIGRATION, database.engine.begin() as connection:
         await connection.run_sync(upgrade)
 
 

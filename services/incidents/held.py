@@ -6,8 +6,7 @@ from uuid import uuid4
 from foundation.chassis import ledger
 from foundation.chassis.clock import Clock
 from foundation.chassis.database import Database
-from services.incidents.domain.correlation import raise_incident
-from services.incidents.domain.incident import with_signal
+from services.incidents.domain.correlation import changes, correlate, remember
 from services.incidents.settings import Settings
 from services.incidents.store import incidents as store
 
@@ -24,25 +23,24 @@ async def raise_held(database: Database, settings: Settings, clock: Clock) -> No
 
 
 async def raise_due(database: Database, clock: Clock) -> int:
-    """Raises the held alarms that are due; several of one slot make one incident. Returns the number of incidents."""
+    """Decides the held alarms that are due, each as any alarm of its time. Returns the number of incidents changed."""
     now = clock.now()
     async with database.transaction() as connection:
         keys = [tuple(row) for row in await connection.fetch(DUE, now, MOST_AT_ONCE)]
         if not keys:
             return 0
         await store.lock_slots(connection, keys)
-        raised = {}
-        for held in sorted(await store.held_of(connection, keys), key=lambda held: held.due_at):
-            key = store.slot_key(held.arrival)
-            if held.due_at > now and key not in raised:
-                continue
-            if key not in raised:
-                raised[key] = raise_incident(held.arrival, uuid4(), follows=None, at=now)
-            else:
-                known = raised[key]
-                raised[key] = with_signal(known, now, restored=known.restored | {held.arrival.detector: False})
-            await connection.execute(BELONGS, held.arrival.signal_id, raised[key].id)
+        due = sorted(await store.held_of(connection, keys), key=lambda held: held.due_at)
+        due = [held for held in due if held.due_at <= now]
+        slots = await store.slots_near(connection, [held.arrival for held in due])
+        for held in due:
+            slot = slots[store.slot_key(held.arrival)]
+            decision = correlate(held.arrival, slot, uuid4(), held_until=now)
+            assert decision.incident is not None, "an alarm that is not held belongs to an incident"
+            remember(slot, held.arrival, decision)
+            await connection.execute(BELONGS, held.arrival.signal_id, decision.incident.id)
             await store.release(connection, held.arrival)
-        await store.put(connection, raised.values())
-        await ledger.append(connection, [store.changed(incident) for incident in raised.values()], now)
-    return len(raised)
+        changed = [incident for slot in slots.values() for incident in changes(slot)]
+        await store.put(connection, changed)
+        await ledger.append(connection, [store.changed(incident) for incident in changed], now)
+    return len(changed)

@@ -20,8 +20,7 @@ from foundation.chassis.database import Database, is_world_failure
 from foundation.chassis.identity import DeviceKey
 from foundation.chassis.problems import Problem
 from foundation.contracts.kinds import KINDS
-from services.incidents.domain.correlation import Arrival, Decision, SignalEvent, correlate, remember
-from services.incidents.domain.incident import Incident
+from services.incidents.domain.correlation import Arrival, Decision, SignalEvent, changes, correlate, remember
 from services.incidents.domain.timing import effective_time
 from services.incidents.settings import Settings
 from services.incidents.store import incidents as incident_store
@@ -100,7 +99,10 @@ class Intake:
         """The sender with this key. Raises 401."""
         async with self._database.pool.acquire(timeout=5) as connection:
             known = await signal_store.senders(connection, [key.device_id])
-        return _authenticated(key, known)
+        if reason := _refusal(key, known):
+            _count_refusal(key, reason)
+            raise Problem("unauthorized")
+        return known[key.device_id]
 
     async def run(self) -> None:
         """Takes all that wait, at most ``batch_signals``, again and again."""
@@ -158,13 +160,16 @@ class _Work:
         self._answers: dict[UUID, StoredAnswer] = {}
         self._rows: list[SignalRow] = []
         self._first: set[int] = set()
+        self._refused: dict[int, str] = {}
 
     async def store(self, now: datetime) -> None:
         """Locks, decides, writes; the ledger last."""
         self._senders = await signal_store.senders(self._connection, [w.key.device_id for w in self._batch])
         fresh: dict[UUID, tuple[Waiting, Arrival]] = {}
         for waiting in self._batch:
-            if waiting.signal.id not in fresh and not isinstance(self._sender(waiting), Problem):
+            if reason := _refusal(waiting.key, self._senders):
+                self._refused[id(waiting)] = reason
+            elif waiting.signal.id not in fresh:
                 fresh[waiting.signal.id] = (waiting, self._arrival(waiting))
         if not fresh:
             return
@@ -174,27 +179,29 @@ class _Work:
         self._answers = await signal_store.stored_answers(self._connection, list(fresh))
         new = [pair for signal_id, pair in fresh.items() if signal_id not in self._answers]
         if new:
-            await self._correlate(sorted(new, key=lambda pair: (pair[1].effective_at, pair[1].signal_id)), now)
+            await self._correlate(sorted(new, key=lambda pair: pair[1].effective_at), now)  # stable: else as they came
 
     async def _correlate(self, new: Sequence[tuple[Waiting, Arrival]], now: datetime) -> None:
         slots = await incident_store.slots_near(self._connection, [arrival for _, arrival in new])
-        changed: dict[UUID, tuple[Incident, str]] = {}
+        traces: dict[UUID, str] = {}
+        decisions: list[tuple[Arrival, Decision]] = []
         for waiting, arrival in new:
             slot = slots[incident_store.slot_key(arrival)]
             decision = correlate(arrival, slot, uuid4())
             remember(slot, arrival, decision)
+            decisions.append((arrival, decision))
             self._keep(waiting, arrival, decision)
             if decision.incident is not None:
-                changed[decision.incident.id] = (decision.incident, waiting.traceparent)
+                traces[decision.incident.id] = waiting.traceparent
         await signal_store.insert(self._connection, self._rows)
-        for (_, arrival), row in zip(new, self._rows, strict=True):
-            if row.decided == "held":
-                slot = slots[incident_store.slot_key(arrival)]
-                await incident_store.hold(self._connection, slot.held[arrival.detector])
-            elif row.decided == "released":
+        for arrival, decision in decisions:
+            if decision.held is not None:
+                await incident_store.hold(self._connection, decision.held)
+            elif decision.releases:
                 await incident_store.release(self._connection, arrival)
-        await incident_store.put(self._connection, [incident for incident, _ in changed.values()])
-        await ledger.append(self._connection, [incident_store.changed(*item) for item in changed.values()], now)
+        changed = [incident for slot in slots.values() for incident in changes(slot)]
+        await incident_store.put(self._connection, changed)
+        await ledger.append(self._connection, [incident_store.changed(i, traces[i.id]) for i in changed], now)
 
     def _keep(self, waiting: Waiting, arrival: Arrival, decision: Decision) -> None:
         signal = waiting.signal
@@ -217,9 +224,8 @@ class _Work:
 
     def answer(self, waiting: Waiting) -> Answer | Exception:
         """The answer to one of the batch, from what is stored."""
-        sender = self._sender(waiting)
-        if isinstance(sender, Problem):
-            return sender
+        if id(waiting) in self._refused:
+            return Problem("unauthorized")
         stored = self._answers[waiting.signal.id]
         if stored.device_id != waiting.key.device_id or stored.body_hash != waiting.signal.body_hash:
             return Problem("signal-id-used")  # says nothing about the stored one
@@ -229,13 +235,10 @@ class _Work:
         """Counts what was done, after the commit."""
         for row in self._rows:
             SIGNALS.labels(row.kind, row.decided).inc()
-        REPEATED.inc(max(0, len(self._batch) - len(self._rows)))
-
-    def _sender(self, waiting: Waiting) -> Sender | Problem:
-        try:
-            return _authenticated(waiting.key, self._senders)
-        except Problem as problem:
-            return problem
+        REPEATED.inc(len(self._batch) - len(self._rows) - len(self._refused))
+        for waiting in self._batch:
+            if reason := self._refused.get(id(waiting)):
+                _count_refusal(waiting.key, reason)
 
     def _arrival(self, waiting: Waiting) -> Arrival:
         sender, signal = self._senders[waiting.key.device_id], waiting.signal
@@ -248,13 +251,15 @@ class _Work:
         )  # fmt: skip
 
 
-def _authenticated(key: DeviceKey, known: dict[UUID, Sender]) -> Sender:
+def _refusal(key: DeviceKey, known: dict[UUID, Sender]) -> str:
+    """Why a key is refused; empty if it is not."""
     sender = known.get(key.device_id)
     if sender is not None and sender.revoked:
-        REFUSED.labels("revoked").inc()
+        return "revoked"
+    return "" if sender is not None and any(key.matches(stored) for stored in sender.hashes) else "unknown key"
+
+
+def _count_refusal(key: DeviceKey, reason: str) -> None:
+    REFUSED.labels(reason).inc()
+    if reason == "revoked":
         log.warning("signal of a revoked device", extra={"device_id": str(key.device_id)})
-        raise Problem("unauthorized")
-    if sender is None or not any(key.matches(stored) for stored in sender.hashes):
-        REFUSED.labels("unknown key").inc()
-        raise Problem("unauthorized")
-    return sender

@@ -100,4 +100,3 @@ class Console:
 
     async def close(self) -> None:
         await self.client.aclose()
-

@@ -4,6 +4,7 @@ It is the product's own (``vonggac.postgres``: programs from a wheel, a private 
 """
 
 import asyncio
+import shutil
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -119,8 +120,11 @@ class PostgresServer:
         self._frozen = []
 
     async def remove(self) -> None:
-        """Ends it for good. Its folder is the caller's."""
-        await self.kill()
+        """Ends it for good, at once but so that it leaves no shared memory behind. Its folder is the caller's."""
+        if self._process is not None:
+            await self.resume()
+            await processes.end(self._process, signal.SIGQUIT, STOPPED_WITHIN_S)
+            shutil.rmtree(postgres.socket_dir(self.folder), ignore_errors=True)
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[asyncpg.Connection]:

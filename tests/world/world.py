@@ -251,14 +251,16 @@ class World:
         heads = {
             (stream["topic"], stream["area"]): stream for answer in answers.values() for stream in answer["streams"]
         }
-        left = [f"{place} relayed {s['relayed']} of {s['head']}" for place, s in heads.items() if s["relayed"] < s["head"]]
+        left = [
+            f"{place} relayed {s['relayed']} of {s['head']}" for place, s in heads.items() if s["relayed"] < s["head"]
+        ]
         for name, topics in CONSUMES.items():
             have = {(row["topic"], row["area"]): row["sequence"] for row in answers[name]["consumed"]}
             for place, stream in heads.items():
                 if place[0] in topics and have.get(place, 0) < stream["head"]:
                     left.append(f"{name} has {have.get(place, 0)} of {stream['head']} of {place}")
-        if answers["notifications"]["counts"].get("pending"):
-            left.append(f"{answers['notifications']['counts']['pending']} incidents wait for routing")
+        if put_off := answers["notifications"]["counts"]["incidents_put_off"]:
+            left.append(f"{put_off} incidents wait for routing")
         return "; ".join(left)
 
 

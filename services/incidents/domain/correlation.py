@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from foundation.contracts.incidents import IncidentCause
 from foundation.contracts.kinds import Kind
 from services.incidents.domain.incident import (
     MAX_DETECTORS,
@@ -25,6 +26,8 @@ from services.incidents.domain.incident import (
 SignalEvent = Literal["alarm", "restoral", "cancel"]
 Decided = Literal["raised", "joined", "confirmed", "restored", "closed", "cancelled", "recorded", "held", "released"]
 LEAST_SEVERITY_CLOSED_BY_RESTORAL = 3
+OVERTAKEN = timedelta(seconds=10)
+"""Messages of one device travel for different times, so their effective times may be in the wrong order by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class Held:
     arrival: Arrival
     due_at: datetime
 
+    def ended_by(self, restoral: Arrival) -> bool:
+        """Whether the restoral came in time: not before the alarm, not after it was due."""
+        return restoral.effective_at <= self.due_at and not _before(restoral, self.arrival.effective_at)
+
 
 @dataclass(slots=True)
 class Slot:
@@ -63,6 +70,8 @@ class Slot:
 
     incidents: list[Incident] = field(default_factory=list)
     held: dict[Detector, Held] = field(default_factory=dict)
+    stored: dict[UUID, Incident] = field(default_factory=dict)
+    """The incidents as they are stored, before the signals of this transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +82,28 @@ class Decision:
     incident: Incident | None
     answer_status: str | None
     held: Held | None = None
+    releases: bool = False
+    """The held alarm of its detector is over."""
 
 
-def correlate(arrival: Arrival, slot: Slot, new_id: UUID) -> Decision:
-    """Decides one signal. Does not change ``slot``; see ``remember``."""
+def correlate(arrival: Arrival, slot: Slot, new_id: UUID, held_until: datetime | None = None) -> Decision:
+    """Decides one signal. Does not change ``slot``; see ``remember``.
+
+    ``held_until``: the alarm was held until that instant, is decided at it, and is not held again.
+    """
     if arrival.event == "restoral":
         return _restoral(arrival, slot)
     if arrival.event == "cancel":
         return _cancel(arrival, slot)
+    at = held_until or arrival.received_at
     known = _within_window(arrival, slot)
     live = [incident for incident in known if not incident.ended]
     if live:
-        return _join(arrival, live[-1])
+        return _join(arrival, live[-1], at)
     due_at = arrival.effective_at + timedelta(minutes=arrival.kind.hold_min)
-    if arrival.kind.hold_min and due_at > arrival.received_at:
+    if held_until is None and due_at > arrival.received_at:
         return Decision("held", None, None, slot.held.get(arrival.detector) or Held(arrival, due_at))
-    raised = raise_incident(arrival, new_id, follows=known[-1].id if known else None)
+    raised = raise_incident(arrival, new_id, known[-1].id if known else None, at)
     return Decision("raised", raised, raised.status)
 
 
@@ -99,12 +114,32 @@ def remember(slot: Slot, arrival: Arrival, decision: Decision) -> None:
         slot.incidents = sorted([*others, decision.incident], key=lambda incident: incident.effective_at)
     if decision.held is not None:
         slot.held[arrival.detector] = decision.held
-    if decision.decided == "released":
+    if decision.releases:
         slot.held.pop(arrival.detector, None)
 
 
-def raise_incident(arrival: Arrival, new_id: UUID, follows: UUID | None, at: datetime | None = None) -> Incident:
-    """A new incident from an alarm; ``at`` is when it is raised, if that is later than its signal (held alarms)."""
+def changes(slot: Slot) -> list[Incident]:
+    """The incidents that this transaction changed, each one version on, whatever number of signals did it.
+
+    So the versions that others hear are 1, 2, 3 … without a gap, and ``cause`` says the most that happened.
+    """
+    return [
+        replace(incident, version=before.version + 1 if before else 1, cause=_cause(before, incident))
+        for incident in slot.incidents
+        if incident != (before := slot.stored.get(incident.id))
+    ]
+
+
+def _cause(before: Incident | None, after: Incident) -> IncidentCause:
+    if after.ended and not (before and before.ended):
+        return "resolved" if after.status == "resolved" else "cancelled"
+    if before is None:
+        return "raised"
+    return "confirmed" if after.rings > before.rings else "signal"
+
+
+def raise_incident(arrival: Arrival, new_id: UUID, follows: UUID | None, at: datetime) -> Incident:
+    """A new incident from an alarm; ``at`` is when it is raised, later than its signal if that was held."""
     return Incident(
         id=new_id,
         version=1,
@@ -123,7 +158,7 @@ def raise_incident(arrival: Arrival, new_id: UUID, follows: UUID | None, at: dat
         effective_at=arrival.effective_at,
         received_at=arrival.received_at,
         last_signal_at=arrival.effective_at,
-        changed_at=at or arrival.received_at,
+        changed_at=at,
         follows=follows,
         notes=_notes((), arrival),
     )
@@ -138,12 +173,12 @@ def _within_window(arrival: Arrival, slot: Slot) -> list[Incident]:
     ]
 
 
-def _join(arrival: Arrival, incident: Incident) -> Decision:
+def _join(arrival: Arrival, incident: Incident, at: datetime) -> Decision:
     known = arrival.detector in incident.restored
     another = not known and len(incident.restored) < MAX_DETECTORS
     after = with_signal(
         incident,
-        arrival.received_at,
+        at,
         cause="confirmed" if another else "signal",
         status="confirmed" if another else incident.status,
         validation_level=max(incident.validation_level, _level(arrival), VERIFIED_BY_TWO if another else 0),
@@ -156,44 +191,69 @@ def _join(arrival: Arrival, incident: Incident) -> Decision:
 
 
 def _restoral(arrival: Arrival, slot: Slot) -> Decision:
-    if arrival.detector in slot.held:
-        return Decision("released", None, None)
-    incident = _newest_live(slot)
+    """A detector's alarm is over: releases it while it is held; closes what is of little severity and all over."""
+    held = slot.held.get(arrival.detector)
+    releases = held is not None and held.ended_by(arrival)
+    live = (incident for incident in reversed(slot.incidents) if not incident.ended)
+    own = (i for i in live if arrival.detector in i.restored and not _before(arrival, i.effective_at))
+    incident = next(own, None)
+    if incident is None and releases:
+        return Decision("released", None, None, releases=True)
     if incident is None:
-        return _record(arrival, slot)
-    restored = incident.restored
-    if arrival.detector in restored:
-        restored = restored | {arrival.detector: True}
-    closes = all(restored.values()) and incident.severity >= LEAST_SEVERITY_CLOSED_BY_RESTORAL
+        return _record(arrival, _nearest(arrival, slot))
+    restored = incident.restored | {arrival.detector: True}
+    closes = (
+        all(restored.values())
+        and incident.severity >= LEAST_SEVERITY_CLOSED_BY_RESTORAL
+        and not _before(arrival, incident.last_signal_at)
+    )
     over = ending(arrival.received_at, "resolved", "other", reason="restoral") if closes else {}
     after = with_signal(incident, arrival.received_at, restored=restored, **over)
-    return Decision("closed" if closes else "restored", after, after.status)
+    return Decision("closed" if closes else "restored", after, after.status, releases=releases)
 
 
 def _cancel(arrival: Arrival, slot: Slot) -> Decision:
     """The guard says it was a false alarm: believed within the grace time, by the same post, from one detector."""
-    incident = _newest_live(slot)
-    if incident is None or incident.status != "open" or incident.post_id != arrival.post_id:
-        return _record(arrival, slot)
-    if abs(arrival.effective_at - incident.effective_at) > timedelta(seconds=arrival.kind.grace_s):
-        return _record(arrival, slot)
+    grace = timedelta(seconds=arrival.kind.grace_s)
+    incident = next(
+        (
+            incident
+            for incident in reversed(slot.incidents)
+            if not incident.ended
+            and incident.post_id == arrival.post_id
+            and arrival.effective_at - incident.effective_at <= grace
+            and not _before(arrival, incident.last_signal_at)
+        ),
+        None,
+    )
+    if incident is None:
+        return _record(arrival, _nearest(arrival, slot))
     if incident.silent:  # whoever forces the guard to cancel must believe that it worked
-        return replace(_record(arrival, slot), answer_status="cancelled")
+        return replace(_record(arrival, incident), answer_status="cancelled")
+    if incident.status != "open":
+        return _record(arrival, incident)
     over = ending(arrival.received_at, "cancelled", "false_by_user")
     after = with_signal(incident, arrival.received_at, notes=_notes(incident.notes, arrival), **over)
     return Decision("cancelled", after, after.status)
 
 
-def _newest_live(slot: Slot) -> Incident | None:
-    return next((incident for incident in reversed(slot.incidents) if not incident.ended), None)
+def _before(arrival: Arrival, instant: datetime) -> bool:
+    """Whether a message is older than ``instant``, and not merely overtaken on its way."""
+    return arrival.effective_at < instant - OVERTAKEN
 
 
-def _record(arrival: Arrival, slot: Slot) -> Decision:
-    """Part of the history of the incident nearest in time; changes nothing."""
-    known = _newest_live(slot) or next(iter(reversed(_within_window(arrival, slot))), None)
-    if known is None:
+def _nearest(arrival: Arrival, slot: Slot) -> Incident | None:
+    """The incident of the signal's own time, a live one first; else the newest live one."""
+    near = sorted(_within_window(arrival, slot), key=lambda incident: not incident.ended)
+    live = [incident for incident in slot.incidents if not incident.ended]
+    return next(iter([*reversed(near), *reversed(live)]), None)
+
+
+def _record(arrival: Arrival, incident: Incident | None) -> Decision:
+    """Part of the history of ``incident``; changes nothing."""
+    if incident is None:
         return Decision("recorded", None, None)
-    after = with_signal(known, arrival.received_at, notes=_notes(known.notes, arrival))
+    after = with_signal(incident, arrival.received_at, notes=_notes(incident.notes, arrival))
     return Decision("recorded", after, after.status)
 
 

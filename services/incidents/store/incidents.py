@@ -18,7 +18,8 @@ from services.incidents.domain.incident import Detector, Incident, Place
 SlotKey = tuple[UUID, str, bool]
 """Site, kind, drill."""
 
-# New slots are made first, in order, so that the lock below finds a row for every one of them.
+# Slots are made before any is locked, and in order: whoever wants a slot that another is just making waits here,
+# with nothing in its hands that the other could want.
 MAKE_SLOTS = """
 INSERT INTO correlation_slot (site_id, kind, drill)
 SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[]) ORDER BY 1, 2, 3 ON CONFLICT DO NOTHING
@@ -29,7 +30,7 @@ SELECT 1 FROM correlation_slot
 WHERE (site_id, kind, drill) IN (SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[]))
 ORDER BY site_id, kind, drill FOR UPDATE
 """
-# Incidents of each slot near its signals' times, and the newest one that is still live, however old.
+# Incidents of each slot near its signals' times, and those that are still live, however old.
 NEAR = """
 SELECT i.* FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::timestamptz[], $5::timestamptz[])
     AS s (site_id, kind, drill, since, until)
@@ -38,7 +39,7 @@ CROSS JOIN LATERAL (
         AND effective_at <= s.until AND last_signal_at >= s.since ORDER BY effective_at DESC LIMIT 20)
     UNION
     (SELECT * FROM incident WHERE site_id = s.site_id AND kind = s.kind AND drill = s.drill
-        AND status IN ('open', 'confirmed') ORDER BY effective_at DESC LIMIT 1)
+        AND status IN ('open', 'confirmed') ORDER BY effective_at DESC LIMIT 20)
 ) i
 """
 HELD = """
@@ -78,10 +79,8 @@ ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name i
 async def lock_slots(connection: asyncpg.Connection, keys: Iterable[SlotKey]) -> None:
     """Locks slots in the order of their keys, making those that are new."""
     columns = _columns(sorted(set(keys)))
-    locked = await connection.fetch(LOCK_SLOTS, *columns)
-    if len(locked) < len(columns[0]):
-        await connection.execute(MAKE_SLOTS, *columns)
-        await connection.fetch(LOCK_SLOTS, *columns)
+    await connection.execute(MAKE_SLOTS, *columns)
+    await connection.execute(LOCK_SLOTS, *columns)
 
 
 async def slots_near(connection: asyncpg.Connection, arrivals: Sequence[Arrival]) -> dict[SlotKey, Slot]:
@@ -98,6 +97,7 @@ async def slots_near(connection: asyncpg.Connection, arrivals: Sequence[Arrival]
         slots[incident.place.site_id, incident.kind, incident.drill].incidents.append(incident)
     for slot in slots.values():
         slot.incidents.sort(key=lambda incident: incident.effective_at)
+        slot.stored = {incident.id: incident for incident in slot.incidents}
     if any(arrival.kind.hold_min for arrival in arrivals):
         for held in await held_of(connection, list(spans)):
             slots[slot_key(held.arrival)].held[held.arrival.detector] = held
