@@ -1,6 +1,7 @@
 """Fixtures of all tests: one broker and one PostgreSQL a session, and worlds on top of them."""
 
 import asyncio
+import logging
 import os
 import random
 from collections.abc import AsyncIterator
@@ -21,6 +22,8 @@ SCALES = ("small", "ci", "large")
 
 def pytest_configure(config: pytest.Config) -> None:
     OUT.mkdir(parents=True, exist_ok=True)
+    for name in ("httpx", "httpcore", "uvicorn.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     if os.environ.get("VONGGAC_NEEDS_APACHE_KAFKA") and choose().kind == "embedded":
         pytest.exit(f"these tests must run on Apache Kafka, and there is none: {choose()}", returncode=1)
 
@@ -62,7 +65,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
     await cluster.start()
     await prepare_templates(cluster)
     yield cluster
-    await cluster.kill()
+    await cluster.remove()
 
 
 @pytest.fixture
@@ -84,7 +87,8 @@ async def world(
 
 
 @pytest.fixture
-async def processes(cluster: Cluster, broker: Broker, tmp_path: Path) -> AsyncIterator[World]:
-    """A started system of real processes, which can be killed."""
-    async with World(cluster, broker, tmp_path, processes=True) as world:
-        yield world
+async def processes(cluster: Cluster, broker: Broker, tmp_path: Path, logs: LogWatch) -> AsyncIterator[World]:
+    """A started system of real processes, which can be killed; their logs are heard."""
+    with logs:
+        async with World(cluster, broker, tmp_path, processes=True, heard=logs) as world:
+            yield world

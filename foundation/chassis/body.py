@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foundation.chassis.database import is_world_failure
+from foundation.chassis.ledger import NoStream
 from foundation.chassis.problems import FieldError, Problem
 
 log = logging.getLogger(__name__)
@@ -67,10 +68,8 @@ def _has_nul(value: Any) -> bool:
 
 def _depth_exceeds(value: Any, depth: int) -> bool:
     level = [value]
-    while level and depth >= 0:
-        level = [child for item in level for child in _children(item)]
-        level = [item for item in level if isinstance(item, dict | list)]
-        depth -= 1
+    for _ in range(depth):
+        level = [child for item in level for child in _children(item) if isinstance(child, dict | list)]
     return bool(level)
 
 
@@ -132,8 +131,11 @@ def as_problem(error: Exception) -> Problem:
     """What to tell the caller about ``error``; logs what nobody expected."""
     if isinstance(error, Problem):
         return error
-    if isinstance(error, asyncpg.DataError):
+    origin = getattr(getattr(error, "orig", None), "__cause__", None) or error  # as wrapped by SQLAlchemy
+    if isinstance(origin, asyncpg.DataError | asyncpg.CheckViolationError):
         return Problem("invalid", errors=[FieldError("body", "Giá trị không lưu được.", "A value cannot be stored.")])
+    if isinstance(error, NoStream):
+        return Problem("forbidden")
     if is_world_failure(error):
         log.warning("database away", extra={"error": type(error).__name__})
         return Problem("unavailable")

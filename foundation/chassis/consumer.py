@@ -126,7 +126,9 @@ class StreamConsumer:
                 REFUSED.labels(self.topic, "number from the future").inc(len(events) - len(known))
                 log.warning("numbers beyond their stream", extra={"topic": self.topic, "area": area})
                 events = known
-            have = await self._apply_run(area, events, _end(events), behind)
+            if reached == have or reached < _end(events):
+                reached = await self._apply_run(area, events, _end(events), behind)
+            have = reached
 
     async def _apply_run(
         self, area: str, events: Sequence[Event], end: tuple[int, int], behind: bool, told_epoch: int = 0
@@ -192,7 +194,7 @@ class _Rewind(BaseMiddleware[Any, Any]):
     """FastStream swallows what is raised around a handler, and a later commit would pass over the batch: go back."""
 
     async def after_processed(self, exc_type: Any = None, exc_val: Any = None, exc_tb: Any = None) -> bool | None:
-        if exc_val is not None and isinstance(self.msg, tuple):
+        if isinstance(exc_val, Exception) and isinstance(self.msg, tuple):  # a cancellation is the stop itself
             consumer = self.context.get("consumer_of", {}).get(self.msg[0].topic)
             for record in reversed(self.msg):
                 if consumer is not None:

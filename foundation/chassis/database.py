@@ -12,6 +12,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ def run_script(script: str) -> None:
             op.execute(statement)
 
 
-WORLD_STATES = ("08", "40", "42P01", "53", "55", "57", "58", "XX")
+WORLD_STATES = ("08", "28", "3D", "40", "42P01", "53", "55", "57", "58", "XX")
 """SQLSTATE classes and codes of failures that pass: connection, rollback, a table not yet migrated, resources, …"""
 
 
@@ -140,4 +141,5 @@ def is_world_failure(error: BaseException) -> bool:
     cause = getattr(error, "orig", None) or error.__cause__
     if cause is not None and cause is not error and is_world_failure(cause):
         return True
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError)
+    away = (OSError, TimeoutError, PoolTimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    return isinstance(error, away)

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import os
 import re
 import secrets
 import time
@@ -121,8 +122,10 @@ def create_key(folder: Path, name: str) -> None:
     pem = private.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    private_file.touch(mode=0o600)
-    private_file.write_bytes(pem)
+    fresh = folder / f".{name}.{os.getpid()}"  # in its place at once or not at all, whatever is killed when
+    fresh.touch(mode=0o600)
+    fresh.write_bytes(pem)
+    fresh.rename(private_file)
 
 
 def create_token(folder: Path, issuer: str, *, role: str, area: str, seconds: int, **claims: str | None) -> str:

@@ -114,13 +114,13 @@ class ProcessService:
 
     def learn(self, environment: Mapping[str, str]) -> None:
         """The environment of its next start."""
-        self._environment = {**os.environ, **environment, "PORT": str(self.port), "HOST": "127.0.0.1"}
+        self.environment = {**os.environ, **environment, "PORT": str(self.port), "HOST": "127.0.0.1"}
 
     async def launch(self) -> None:
         """Starts it without waiting."""
         if self.process is None:
             argv = [sys.executable, "-m", "vonggac", "serve", self.name]
-            self.process = processes.spawn(argv, log=self.log, env=self._environment)
+            self.process = processes.spawn(argv, log=self.log, env=self.environment)
 
     async def start(self) -> None:
         await self.launch()

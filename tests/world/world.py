@@ -22,6 +22,7 @@ from tests.world.brokers import Broker
 from tests.world.clock import MovableClock
 from tests.world.consoles import Console
 from tests.world.databases import Cluster
+from tests.world.logs import LogWatch
 from tests.world.services import NAMES, InlineService, ProcessService, Service
 from vonggac.demo.seed import demo_rows, device_list
 
@@ -51,6 +52,7 @@ class Signal:
     signal_id: str
     device: Mapping[str, Any]
     kind: str
+    at: datetime
     status: int | None
     body: Mapping[str, Any]
 
@@ -70,6 +72,8 @@ class World:
     clock: MovableClock = field(default_factory=MovableClock)
     accounting: Accounting = field(default_factory=Accounting)
     settings: dict[str, str] = field(default_factory=dict)
+    heard: LogWatch | None = None
+    """Follows the log files of processes."""
 
     async def __aenter__(self) -> "World":
         self.keys = self.folder / "keys"
@@ -118,7 +122,10 @@ class World:
     def another(self, name: str) -> Service:
         """One more process of a service on the same database, not started."""
         if self.processes:
-            return ProcessService(name, self.environment, self.folder)
+            service = ProcessService(name, self.environment, self.folder)
+            if self.heard is not None:
+                self.heard.follow(service.log)
+            return service
         return InlineService(name, self.environment, self.clock)
 
     async def start(self, part: str) -> None:
@@ -198,14 +205,14 @@ class World:
             )  # fmt: skip
         except httpx.HTTPError:
             self.accounting.unknown(body["id"])
-            return Signal(body["id"], device, kind, None, {})
+            return Signal(body["id"], device, kind, at or now, None, {})
         if answer.is_success:
             self.accounting.acknowledged(body["id"], answer.json())
         elif answer.status_code >= 500:
             self.accounting.unknown(body["id"])
         else:
             self.accounting.refused(body["id"])
-        return Signal(body["id"], device, kind, answer.status_code, answer.json())
+        return Signal(body["id"], device, kind, at or now, answer.status_code, answer.json())
 
     async def operate(self, incident_id: str, action: str, **words: str) -> dict[str, Any]:
         """An operator confirms, resolves or cancels. Fails unless it works."""
