@@ -42,9 +42,8 @@ def main(folder: Path) -> None:
         _write(folder / name / "pgpass", _pgpass([name], passwords))
     _write(folder / OPERATOR / "pgpass", _pgpass(["incidents", "notifications"], passwords))
     _keys(folder)
-    if os.geteuid() == 0:
-        for name, owner in owners.items():
-            _give(folder / name, owner)
+    for name, owner in owners.items():
+        _give(folder / name, owner)
 
 
 def _password(file: Path) -> str:
@@ -83,9 +82,10 @@ def _write(file: Path, text: str) -> None:
 
 
 def _give(folder: Path, owner: int) -> None:
-    """Makes everything in ``folder`` the property of ``owner`` alone."""
+    """Makes everything in ``folder`` the property of ``owner`` alone; of whoever runs this, unless it is root."""
     for path in (folder, *folder.rglob("*")):
-        os.chown(path, owner, owner)
+        if os.geteuid() == 0:
+            os.chown(path, owner, owner)
         path.chmod(0o700 if path.is_dir() else 0o600)
 
 

@@ -112,7 +112,8 @@ async def migrate(database: Database, package: str) -> None:
     def upgrade(connection: Connection) -> None:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('migrate', 0))")
         config = Config()
-        config.set_main_option("script_location", str(resources.files(package) / "store" / "migrations"))
+        folder = str(resources.files(package) / "store" / "migrations")
+        config.set_main_option("script_location", folder.replace("%", "%%"))
         script = ScriptDirectory.from_config(config)
         context = EnvironmentContext(config, script, fn=lambda revision, _: script._upgrade_revs("head", revision))
         with context:

@@ -20,6 +20,8 @@ from foundation.chassis.problems import Problem
 
 DEVICE_KEY = re.compile(r"vgd_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 AUDIENCE = "vonggac"
+OPERATOR = "vonggac"
+"""Issuer of the tokens that ``vonggac token create`` makes: trusted by all services, for people of every role."""
 SERVICE_TOKEN_S = 300
 SCOPES: dict[str, frozenset[str]] = {
     "province_desk": frozenset({"read", "operate", "administer", "events:read"}),
@@ -176,6 +178,8 @@ class Identity:
                 options={"require": ["exp", "iat", "sub"]},
             )
             subject, role, area = (str(claims[name]) for name in ("sub", "role", "area"))
+            if role != "service" and issuer not in (OPERATOR, self._service):
+                raise Problem("unauthorized")  # a service speaks for itself alone, not for people at another's door
             return Scope(subject, role, area, claims.get("unit"), claims.get("commune"))
         except (jwt.InvalidTokenError, KeyError, TypeError, ValueError) as error:
             raise Problem("unauthorized") from error

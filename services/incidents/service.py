@@ -54,6 +54,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     app = create_app(parts, "Vọng Gác – vụ việc (incidents)", direct={("POST", "/v1/signals"): door.post})
     app.state.parts = parts
     app.router.routes.insert(0, Route("/v1/signals/{signal_id}", door.get, methods=["GET"]))
+    app.router.routes.insert(0, Route("/v1/signals", door.post, methods=["POST"]))  # 405 for what is not direct
     app.include_router(incidents_router(database, identity, clock))
     app.include_router(register_router(database, identity, clock))
     app.include_router(kinds_router())

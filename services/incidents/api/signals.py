@@ -35,6 +35,10 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+ComposedText = Annotated[str, Field(strict=True), AfterValidator(_nfc)]
+"""Text in NFC; lengths are measured after composing, which can make a text shorter or three times as long."""
+
+
 class PositionIn(BaseModel):
     """Degrees, WGS 84."""
 
@@ -53,8 +57,8 @@ class SignalIn(BaseModel):
     sent_at: StrictInstant | None = Field(None, description="the device's clock at this try")
     event: Literal["alarm", "restoral", "cancel"] = "alarm"
     drill: StrictBool = False
-    zone: Annotated[str, Field(strict=True, max_length=64), AfterValidator(_nfc)] = ""
-    note: Annotated[str, Field(strict=True, max_length=2000), AfterValidator(_nfc)] | None = None
+    zone: Annotated[ComposedText, Field(max_length=64)] = ""
+    note: Annotated[ComposedText, Field(max_length=2000)] | None = None
     position: PositionIn | None = None
 
 

@@ -10,7 +10,7 @@ const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS, REDEEM = "/v1/login-codes/rede
 const STORED = "vong-gac-token"; // in localStorage: a television that restarts at night goes on by itself
 const tick = { aheadMs: 0, notices: [], held_old: 0 }; // what the server last said about itself
 let token = localStorage.getItem(STORED), names = new Map(), alerts = new Map(), rows = [], selected, actedAt = 0;
-let link = new AbortController(), wake, position = null, heardAt = 0, brokenAt = 0, triedAt = 0, waitMs = 1000;
+let link = new AbortController(), wake, position = null, heardAt = 0, brokenAt = 0, triedAt = 0, waitMs = 500;
 let soundsHere = !navigator.locks, mutedUntil = 0, source;
 const $ = (id) => document.getElementById(id);
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; node.hidden = !text; };
@@ -72,7 +72,7 @@ async function follow() {
     rest = blocks.pop();
     for (const block of blocks) {
       const { event, id, data } = Object.fromEntries(block.split(/\r?\n/).map((line) => line.split(/: ?(.*)/s, 2)));
-      if (event) [heardAt, waitMs, position] = [Date.now(), 1000, event === "reset" ? null : id ?? position];
+      if (event) [heardAt, waitMs, position] = [Date.now(), 500, event === "reset" ? null : id ?? position];
       if (event === "reset") return;
       if (event === "alert") take(JSON.parse(data));
       if (event === "tick") hearTick(JSON.parse(data));
@@ -97,7 +97,7 @@ function take(alert, before = alerts) {
 }
 async function enter(text) { // an access token, or an address that ends in a one-time code
   const code = /#login=(\S+)/.exec(text)?.[1];
-  const answer = code ? await call(REDEEM, JSON.stringify({ code })).catch((problem) => problem) : { token: text.trim() };
+  const answer = code ? await call(REDEEM, JSON.stringify({ code })).catch((why) => why) : { token: text.trim() };
   history.replaceState(null, "", "/"); // the code leaves the address and the history
   if (answer.token) localStorage.setItem(STORED, (token = answer.token));
   else if (!token) signOut(answer.detail ?? "Chưa nối được máy chủ, hãy thử lại.");
@@ -115,7 +115,7 @@ async function act(step, alert) {
   paint();
   const answer = await call(`/v1/alerts/${alert.id}/${DOOR[step]}`, "{}").catch((problem) => problem);
   if (answer.version || answer.alert) take(answer.alert ?? answer); // a 409 brings the present state
-  const failed = answer.alert ? "Người khác đã làm trước." : answer.detail ?? "Chưa gửi được, hãy bấm lại.";
+  const failed = answer.detail ?? "Chưa gửi được, hãy bấm lại.";
   if (alerts.has(alert.id)) alerts.get(alert.id).note = answer.version ? "" : failed;
   paint();
 }

@@ -1,6 +1,7 @@
 """``GET /v1/statistics``: how much happened, where, when and of which kind, and how soon it was answered."""
 
-from datetime import date, datetime
+import re
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -19,14 +20,14 @@ from services.reporting.domain.histogram import quantile_ms
 from services.reporting.store import statistics
 from services.reporting.store.statistics import ALL, Group, GroupBy, Question
 
-DATE_LENGTH = len("2026-11-24")
+PLAIN_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 DEFAULT_LIMIT = 100
 
 
 def _moment(value: object) -> datetime:
     """An instant, or a plain date: the midnight with which it begins in Asia/Ho_Chi_Minh."""
-    if isinstance(value, str) and len(value) == DATE_LENGTH:
-        return parse_instant(midnight(date.fromisoformat(value)).isoformat())
+    if isinstance(value, str) and PLAIN_DATE.fullmatch(value):
+        return midnight(parse_instant(f"{value}T00:00:00Z").date())
     return parse_instant(value)
 
 
