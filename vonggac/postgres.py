@@ -21,6 +21,7 @@ from vonggac.supervise import Child, LaunchError
 MAJOR, SUPERUSER, SYSTEM_USER, SOCKET, COMMAND_S = "18", "postgres", "vonggac-postgres", ".s.PGSQL.5432", 120.0
 SERVICES = ("incidents", "notifications", "reporting")  # each a database, and the only role that may open it
 PASSWORDS = "vonggac-passwords"  # in the server's folder, mode 0600: a line for the superuser, one for each service
+TIED = [setpriv, "--pdeathsig=KILL", "--"] if (setpriv := shutil.which("setpriv")) else []  # to the launcher's life
 SYNC = "syncfs" if os.uname().sysname == "Linux" else "fsync"  # one call, not one for each of 1,900 files
 ENVIRONMENT = {"PATH": f"{os.defpath}:/usr/sbin:/sbin", "LC_ALL": "C", "TZ": "UTC"}
 # io_method=sync saves idle workers. Last line: errors quote rows, rows hold personal text; services report their own.
@@ -93,9 +94,10 @@ def prepare(data_dir: Path) -> Child:
 
 def _create(pgdata: Path, uid: int, gid: int, run_as: list[str]) -> None:
     """Build it beside its place and rename it, so that what is there is whole; written unsynced, synced once."""
-    stage = pgdata.with_name("postgres.new")
-    shutil.rmtree(stage, ignore_errors=True)
-    _private_dir(stage, uid, gid)
+    for half in pgdata.parent.glob("postgres.new-*"):  # of a start that was killed
+        shutil.rmtree(half, ignore_errors=True)
+    stage = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=pgdata.parent))
+    os.chown(stage, uid, gid)
     passwords = [secrets.token_urlsafe(32) for _ in (SUPERUSER, *SERVICES)]
     with open(os.open(stage / PASSWORDS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
         os.fchown(out.fileno(), uid, gid)
@@ -113,14 +115,12 @@ def _create(pgdata: Path, uid: int, gid: int, run_as: list[str]) -> None:
 
 def _identity(pgdata: Path) -> tuple[int, int, list[str]]:
     """Whose the server's processes are, and the command prefix that makes them so; PostgreSQL refuses root."""
-    setpriv = shutil.which("setpriv")
-    tie = [setpriv, "--pdeathsig=QUIT"] if setpriv else []  # said again, for a change of user clears it
     if os.geteuid() != 0:
-        return os.geteuid(), os.getegid(), [*tie, "--"] if tie else []
+        return os.geteuid(), os.getegid(), []
     uid, gid = _server_user(pgdata)
     catalog = programs().parent / "share/postgresql/postgres.bki"
-    for more in ((), PASS_FOLDERS) if setpriv else ():
-        run_as = [*tie, f"--reuid={uid}", f"--regid={gid}", "--clear-groups", *more, "--"]
+    for more in ((), PASS_FOLDERS) if TIED else ():
+        run_as = [TIED[0], f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--pdeathsig=keep", *more, "--"]
         with suppress(LaunchError):
             _run(*run_as, programs() / "initdb", "--version")
             _run(*run_as, "test", "-r", catalog, "-a", "-x", pgdata.parent)
@@ -162,7 +162,7 @@ def _private_dir(folder: Path, uid: int, gid: int) -> None:
 
 def _run(*argv: str | Path, stdin: str = "") -> str:
     done = subprocess.run(  # noqa: S603
-        argv, input=stdin, env=ENVIRONMENT, cwd="/", capture_output=True, check=False,
+        [*TIED, *argv], input=stdin, env=ENVIRONMENT, cwd="/", capture_output=True, check=False,
         encoding="utf-8", errors="replace", timeout=COMMAND_S,
     )  # fmt: skip
     if done.returncode != 0:

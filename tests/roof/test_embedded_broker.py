@@ -3,11 +3,14 @@
 import asyncio
 import importlib.util
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -72,12 +75,14 @@ async def test_killed_it_comes_back_as_a_new_cluster_at_the_same_address_with_it
     async with running(tmp_path, port) as (_, child):
         killed = child.pid
         assert killed is not None
-        before = Path(f"/proc/{killed}/cmdline").read_bytes() if os.path.exists("/proc/self") else b""
-        os.kill(killed, 9)
+        before = psutil.Process(killed).cmdline()
+        os.kill(killed, signal.SIGKILL)
         await until(lambda: child.restarts == 1 and child.ready.is_set())
         assert await partitions(port) == dict.fromkeys(TOPICS, 1)
-        if before:
-            assert Path(f"/proc/{child.pid}/cmdline").read_bytes() != before
+        assert child.pid is not None
+        after = psutil.Process(child.pid).cmdline()
+        changed = [word.partition("=")[0] for word in after if word not in before]
+        assert changed == ["--cluster-id"]
 
 
 async def test_a_foreign_listener_is_not_taken_for_it(tmp_path: Path) -> None:
@@ -85,9 +90,8 @@ async def test_a_foreign_listener_is_not_taken_for_it(tmp_path: Path) -> None:
         taken = foreign.getsockname()[1]
         assert broker.listens(os.getpid(), taken)
         async with Supervisor(tmp_path) as supervisor:
-            with pytest.raises(LaunchError, match="AddrInUse"):
+            with pytest.raises(LaunchError, match="broker"):
                 await supervisor.start(broker.child(taken, TOPICS))
-            assert not broker.listens(supervisor.running["broker"].pid or 1, taken)
 
 
 async def test_it_is_restarted_when_it_has_grown_too_large(
@@ -109,21 +113,24 @@ async def test_it_is_restarted_when_it_has_grown_too_large(
     ("sizes", "restarted_after"),
     [
         ([100, 100, 100], None),  # within the bound
-        ([120, 160, 190, 190], 4),  # grows, then a quiet second
-        ([120, 160, 200, 220, 301], 5),  # grows without a quiet second, up to one and a half of the bound
+        ([180, 230, 260, 260], 4),  # grows, then a quiet second
+        ([180, 210, 240, 270, 301], 5),  # grows without a quiet second, up to one and a half of the bound
         ([*range(201, 290, 10)], 5),  # grows without a quiet second for longer than it may wait
     ],
 )
 async def test_it_is_restarted_in_a_quiet_moment_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch, sizes: list[int], restarted_after: int | None
 ) -> None:
+    class Over(Exception):
+        """The story ends."""
+
     class Everyone:
-        running = {"broker": type("Child", (), {"pid": 1})}
+        running = {"broker": SimpleNamespace(pid=1)}
         restarted_after: int | None = None
 
-        async def restart(self, name: str) -> None:
+        async def restart(self, _name: str) -> None:
             self.restarted_after = looked
-            raise StopAsyncIteration(name)
+            raise Over
 
     looked, everyone = 0, Everyone()
 
@@ -131,14 +138,14 @@ async def test_it_is_restarted_in_a_quiet_moment_if_there_is_one(
         nonlocal looked
         looked += 1
         if looked > len(sizes):
-            raise StopAsyncIteration
+            raise Over
         return sizes[looked - 1]
 
     monkeypatch.setattr(broker, "rss_bytes", rss_bytes)
     monkeypatch.setattr(broker, "CHECK_S", 0.001)
     monkeypatch.setattr(broker, "QUIET_BYTES_A_S", 1000)
     monkeypatch.setattr(broker, "QUIET_WAIT_S", 0.0045)
-    with pytest.raises((StopAsyncIteration, RuntimeError)):
+    with pytest.raises(Over):
         await broker.hold_memory(everyone, bound_bytes=200)  # type: ignore[arg-type]
     assert everyone.restarted_after == restarted_after
 

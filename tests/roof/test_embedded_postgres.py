@@ -23,7 +23,7 @@ from vonggac.supervise import LaunchError, Supervisor
 
 ROOT = os.geteuid() == 0
 LAUNCHER = """
-import asyncio, json, os, pathlib, sys
+import asyncio, json, pathlib, sys
 from vonggac import postgres, supervise
 async def main(data_dir):
     async with supervise.Supervisor(data_dir) as supervisor:
@@ -74,7 +74,7 @@ async def ask(url: str, question: str) -> object:
 
 def lives(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE  # init may not reap orphans
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)  # init may not reap orphans
     except psutil.NoSuchProcess:
         return False
 
@@ -109,8 +109,7 @@ async def test_no_role_can_open_the_database_of_another(data_dir: Path) -> None:
         wrong = postgres.url(data_dir, "incidents", "incidents").replace("incidents:", "incidents:x")
         with pytest.raises(asyncpg.InvalidPasswordError):
             await ask(wrong, "SELECT 1")
-        secret = data_dir / "postgres" / postgres.PASSWORDS
-        assert secret.stat().st_mode & 0o777 == 0o600
+        assert (data_dir / "postgres" / postgres.PASSWORDS).stat().st_mode & 0o777 == 0o600
 
 
 async def test_it_is_durable_unreachable_by_network_and_speaks_utf8(data_dir: Path) -> None:
@@ -124,10 +123,10 @@ async def test_it_is_durable_unreachable_by_network_and_speaks_utf8(data_dir: Pa
         assert await ask(superuser, "SELECT upper('vọng gác đường')") == "VỌNG GÁC ĐƯỜNG"
         assert server(supervisor).net_connections(kind="inet") == []
         socket = postgres.socket_dir(data_dir) / postgres.SOCKET
-        assert len(os.fsencode(socket)) <= 103
-        assert socket.parent.stat().st_mode & 0o777 == 0o700
-        psql = [postgres.psql(), "-XAtc", "SELECT 6 * 7", postgres.database_urls(data_dir)["reporting"]]
-        assert (await asyncio.to_thread(subprocess.check_output, psql)).strip() == b"42"
+        assert (len(os.fsencode(socket)) <= 103, socket.parent.stat().st_mode & 0o777) == (True, 0o700)
+        psql = (postgres.psql(), "-XAtc", "SELECT 6 * 7", postgres.database_urls(data_dir)["reporting"])
+        process = await asyncio.create_subprocess_exec(*psql, stdout=subprocess.PIPE)
+        assert (await process.communicate())[0] == b"42\n"
 
 
 async def test_what_people_wrote_does_not_reach_the_log(data_dir: Path) -> None:
@@ -136,7 +135,7 @@ async def test_what_people_wrote_does_not_reach_the_log(data_dir: Path) -> None:
         connection = await asyncpg.connect(postgres.database_urls(data_dir)["incidents"])
         await connection.execute("CREATE TABLE notes (note text PRIMARY KEY CHECK (length(note) > 3))")
         await connection.execute("INSERT INTO notes VALUES ($1)", note)
-        for bad in (f"INSERT INTO notes VALUES ('{note}')", f"SELECT '{note}'::uuid", f"SELECT 1 FROM \"{note}\""):
+        for bad in (f"INSERT INTO notes VALUES ('{note}')", f"SELECT '{note}'::uuid", f'SELECT 1 FROM "{note}"'):
             with pytest.raises(asyncpg.PostgresError):
                 await connection.execute(bad)
         await connection.close()
@@ -177,17 +176,17 @@ async def test_locks_of_a_dead_server_whose_pid_another_process_has_now(data_dir
         owner = server(supervisor).uids().effective
         lock, socket_lock = data_dir / "postgres" / "postmaster.pid", f"{postgres.SOCKET}.lock"
         kept = {path: path.read_text() for path in (lock, postgres.socket_dir(data_dir) / socket_lock)}
-    stranger = subprocess.Popen(["sleep", "600"], user=owner if ROOT else None)
+    stranger = await asyncio.create_subprocess_exec("sleep", "600", user=owner if ROOT else None)
     try:
         for path, text in kept.items():
             path.write_text("\n".join([str(stranger.pid), *text.splitlines()[1:], ""]))
             os.chown(path, owner, -1)
         async with running(data_dir) as supervisor:
             assert supervisor.running["postgres"].restarts == 0
-        assert stranger.poll() is None
+        assert stranger.returncode is None
     finally:
         stranger.kill()
-        stranger.wait()
+        await stranger.wait()
 
 
 async def test_a_backend_that_outlives_its_server_does_not_hinder_the_next(data_dir: Path) -> None:
@@ -204,7 +203,7 @@ async def test_a_backend_that_outlives_its_server_does_not_hinder_the_next(data_
 
 
 async def test_a_cluster_that_was_never_finished_is_made_anew(data_dir: Path) -> None:
-    half = data_dir / "postgres.new" / "data"
+    half = data_dir / "postgres.new-x" / "data"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18")
     async with running(data_dir):
@@ -269,7 +268,7 @@ class TestAsRoot:
     def test_where_nothing_of_it_is_possible_one_line_says_so(
         self, data_dir: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+        monkeypatch.setattr(postgres, "TIED", [])
         with pytest.raises(LaunchError, match=r"^PostgreSQL không chạy được bằng root.* / cannot run as root here$"):
             postgres.prepare(data_dir)
 

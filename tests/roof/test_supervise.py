@@ -44,7 +44,7 @@ def sleeper(name: str) -> Child:
 
 def lives(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE  # init may not reap orphans
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)  # init may not reap orphans
     except psutil.NoSuchProcess:
         return False
 
@@ -56,7 +56,8 @@ async def until(condition: Callable[[], object], within_s: float = 10) -> None:
 
 
 def delays(caplog: pytest.LogCaptureFixture) -> list[float]:
-    return [record.args[2] for record in caplog.records if "again in" in record.msg and isinstance(record.args, tuple)]
+    said = [record.args for record in caplog.records if "again in" in record.msg]
+    return [float(str(args[2])) for args in said if isinstance(args, tuple)]
 
 
 async def test_a_killed_child_comes_back_while_the_others_go_on(data_dir: Path) -> None:
@@ -121,7 +122,7 @@ async def test_children_are_stopped_in_reverse_order_of_their_groups(data_dir: P
     diary = data_dir / "diary"
 
     def diarist(name: str) -> Child:
-        script = f"trap 'echo {name} >> \"$0\"; exit 0' TERM; touch \"$0.{name}\"; while :; do sleep 0.05; done"
+        script = f'trap \'echo {name} >> "$0"; exit 0\' TERM; touch "$0.{name}"; while :; do sleep 0.05; done'
 
         async def ready(_pid: int) -> bool:
             return Path(f"{diary}.{name}").exists()
@@ -225,9 +226,8 @@ async def test_a_second_launcher_is_refused_and_harms_nobody(data_dir: Path) -> 
 
 def killed_launcher(data_dir: Path, tied: str) -> list[int]:
     """A launcher of two children that dies of kill -9; returns the children's pids."""
-    with subprocess.Popen(
-        [sys.executable, "-c", LAUNCHER, str(data_dir), tied, STUBBORN], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
-    ) as launcher:
+    command = [sys.executable, "-c", LAUNCHER, str(data_dir), tied, STUBBORN]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as launcher:
         assert launcher.stdout is not None
         pids: list[int] = json.loads(launcher.stdout.readline())
         launcher.kill()
