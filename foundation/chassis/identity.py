@@ -1,5 +1,6 @@
 """Who is calling, and what they may see: device keys, and short-lived EdDSA tokens for people and programs."""
 
+import contextlib
 import hashlib
 import hmac
 import os
@@ -111,23 +112,31 @@ def presented_device_key(connection: HTTPConnection) -> DeviceKey:
 
 
 def create_key(folder: Path, name: str) -> None:
-    """Makes ``<name>.key`` (private, mode 0600) and ``<name>.pub`` in ``folder`` unless they are there."""
+    """Makes ``<name>.key`` (private, mode 0600) and ``<name>.pub`` in ``folder`` unless they are there.
+
+    Each is in its place at once or not at all, whatever is killed when; of several processes the first decides.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private_file = folder / f"{name}.key"
-    if private_file.exists():
+    private_file, public_file = folder / f"{name}.key", folder / f"{name}.pub"
+    if private_file.exists() and public_file.exists():
         return
-    private = Ed25519PrivateKey.generate()
-    public = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    (folder / f"{name}.pub").write_bytes(public)
-    pem = private.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    fresh = folder / f".{name}.{os.getpid()}"  # in its place at once or not at all, whatever is killed when
+    pem, fresh = serialization.Encoding.PEM, folder / f".{name}.{uuid4().hex}"
     fresh.touch(mode=0o600)
-    fresh.write_bytes(pem)
-    fresh.rename(private_file)
+    fresh.write_bytes(
+        Ed25519PrivateKey.generate().private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    with contextlib.suppress(FileExistsError):
+        os.link(fresh, private_file)
+    fresh.unlink()
+    public = _private_key(private_file).public_key()
+    fresh.write_bytes(public.public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    fresh.rename(public_file)
+
+
+def _private_key(file: Path) -> Ed25519PrivateKey:
+    key = serialization.load_pem_private_key(file.read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)
+    return key
 
 
 def create_token(folder: Path, issuer: str, *, role: str, area: str, seconds: int, **claims: str | None) -> str:
@@ -135,9 +144,7 @@ def create_token(folder: Path, issuer: str, *, role: str, area: str, seconds: in
     now = int(time.time())
     body = {"iss": issuer, "aud": AUDIENCE, "iat": now, "exp": now + seconds, "jti": uuid4().hex, "sub": role}
     body |= {"role": role, "area": area} | {name: value for name, value in claims.items() if value is not None}
-    key = serialization.load_pem_private_key((folder / f"{issuer}.key").read_bytes(), password=None)
-    assert isinstance(key, Ed25519PrivateKey)
-    return jwt.encode(body, key, algorithm="EdDSA", headers={"kid": issuer})
+    return jwt.encode(body, _private_key(folder / f"{issuer}.key"), algorithm="EdDSA", headers={"kid": issuer})
 
 
 class Identity:

@@ -170,6 +170,10 @@ async def _run(parts: Parts) -> None:
 
 
 def _add_health(app: FastAPI, parts: Parts) -> None:
+    @app.get("/favicon.ico", include_in_schema=False)
+    async def favicon() -> Response:
+        return Response(status_code=204)  # browsers ask for it on every page
+
     @app.get("/health/live", tags=["health"])
     async def live() -> dict[str, str]:
         return {"status": "live"}

@@ -5,6 +5,7 @@ Law 91/2025/QH15 (personal data): purpose and minimum. Reporting keeps no person
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated, Any, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer
@@ -71,6 +72,7 @@ def is_personal(field: FieldInfo) -> bool:
     return isinstance(field.json_schema_extra, dict) and field.json_schema_extra.get("x-class") == "personal"
 
 
+@cache
 def nested(annotation: Any) -> type[BaseModel] | None:
     """The model inside the annotation of a field, such as ``Position`` in ``Position | None``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -113,9 +113,10 @@ class Hub:
 
     async def look(self) -> None:
         """Looks, until cancelled, for what pages should be told is wrong."""
+        since = self._clock.now()
         while True:
             for area in self._settings.areas:
-                self._notices[area] = await look(self._database, area, self._clock.now(), self._settings)
+                self._notices[area] = await look(self._database, area, since, self._clock.now(), self._settings)
             await pause(self._settings.tick_s / 2)
 
     async def close(self) -> None:

@@ -29,16 +29,19 @@ class Notices:
 QUIET = Notices()
 
 
-async def look(database: Database, area: str, now: datetime, settings: Settings) -> Notices:
-    """What is wrong in an area as of ``now``; whichever process does the work, its traces are in the database."""
+async def look(database: Database, area: str, since: datetime, now: datetime, settings: Settings) -> Notices:
+    """What is wrong in an area as of ``now``; whichever process does the work, its traces are in the database.
+
+    ``since``: when this process began. What happened before may be put right at this very moment.
+    """
     async with database.pool.acquire(timeout=5) as connection:
         heard_at: datetime | None = await connection.fetchval(HEARD, area)
         unrelayed_at: datetime | None = await connection.fetchval(OLDEST_UNRELAYED, area)
     held = await reading.held(database, area)
     trouble = []
-    if heard_at is None or now - heard_at > timedelta(seconds=settings.silent_feed_s):
+    if now - max(heard_at or since, since) > timedelta(seconds=settings.silent_feed_s):
         trouble.append("Chưa nghe được dịch vụ tiếp nhận tín hiệu: tin mới có thể đến chậm.")
-    if unrelayed_at is not None and now - unrelayed_at > UNRELAYED_AFTER:
+    if unrelayed_at is not None and now - max(unrelayed_at, since) > UNRELAYED_AFTER:
         trouble.append("Kafka tạm ngừng: việc đã làm trên màn hình này chưa tới các dịch vụ khác.")
     desk = []
     if held.get("no_unit"):

@@ -1,9 +1,9 @@
 """Notifications without Kafka: tell it what incidents says, and look at what it did."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from foundation.chassis.feed import FeedPage
 from foundation.chassis.ledger import open_streams
 from foundation.contracts import alerts, incidents
 from foundation.contracts.alerts import AlertState
-from foundation.contracts.events import Event
+from foundation.contracts.events import HEAD_TYPE, Event
 from foundation.contracts.fields import SiteRef, rfc3339
 from foundation.contracts.incidents import ENDED, IncidentState
 from foundation.contracts.kinds import KINDS
@@ -27,6 +27,7 @@ from tests.world.clock import MovableClock
 
 AREA = "44"
 DONG_HA, KHE_SANH, UNCOVERED = "19333", "19429", "99999"
+WITHIN_S = 20
 NOON = datetime(2026, 11, 24, 5, tzinfo=UTC)
 
 
@@ -85,14 +86,23 @@ class Desk:
         self.database = Database(url)
         self.consumer = IncidentConsumer(self.clock, self.settings)
         self.stream = StreamConsumer(
-            incidents.TOPIC, self.consumer.apply, self.database, NoFeed(), self.settings  # type: ignore[arg-type]
+            incidents.TOPIC,
+            self.consumer.apply,
+            self.database,
+            NoFeed(),
+            self.settings,  # type: ignore[arg-type]
         )
-        self._numbers = count(1)
+        self._last = 0
 
     async def open(self, units: Sequence[Unit]) -> None:
         await self.database.open()
         async with self.database.transaction() as connection:
             await open_streams(connection, [alerts.TOPIC], [AREA])
+            await connection.execute(
+                "INSERT INTO consumed (topic, area, epoch) VALUES ($1, $2, 1) ON CONFLICT DO NOTHING",
+                incidents.TOPIC,
+                AREA,
+            )
             await put_units(connection, AREA, units)
 
     async def close(self) -> None:
@@ -101,18 +111,24 @@ class Desk:
     def events(self, *states: IncidentState, said_at: datetime | None = None) -> list[Event]:
         """These states as numbered events that incidents said at ``said_at`` (default: now)."""
         time = rfc3339(said_at or self.clock.now())
+        first, self._last = self._last + 1, self._last + len(states)
         return [
-            Event(incidents.TOPIC, AREA, 1, next(self._numbers), state.id, incidents.TYPE, state.version, time,
+            Event(incidents.TOPIC, AREA, 1, number, state.id, incidents.TYPE, state.version, time,
                   state.model_dump_json().encode())
-            for state in states
+            for number, state in enumerate(states, first)
         ]  # fmt: skip
 
+    def _head(self) -> Event:
+        return Event(incidents.TOPIC, AREA, 1, self._last, "", HEAD_TYPE, 0, rfc3339(self.clock.now()), b"{}")
+
     async def hear(self, *states: IncidentState, behind: bool = False, said_at: datetime | None = None) -> None:
-        """Applies one batch."""
-        await self.take(self.events(*states, said_at=said_at), behind)
+        """Applies one batch; without states it is the head alone, as incidents says it every five seconds."""
+        await self.take(self.events(*states, said_at=said_at) or [self._head()], behind)
 
     async def take(self, events: Sequence[Event], behind: bool = False) -> None:
-        await self.stream.take([Record(event.headers(), event.payload) for event in events], behind)  # type: ignore[misc]
+        records = [Record(event.headers(), event.payload) for event in events]
+        async with asyncio.timeout(WITHIN_S):  # it would try again for ever
+            await self.stream.take(records, behind)  # type: ignore[arg-type]
 
     async def look(self) -> None:
         """One look of the loop that routes what was put off."""

@@ -17,14 +17,6 @@ async def migrated(url: str) -> None:
         await database.engine.dispose()
 
 
-@pytest.fixture(scope="session")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    cluster = Cluster(tmp_path_factory.mktemp("postgres"))
-    await cluster.start()
-    yield cluster
-    await cluster.remove()
-
-
 @pytest.fixture
 async def url(cluster: Cluster) -> AsyncIterator[str]:
     """The URL of an empty, migrated database of this test's own."""

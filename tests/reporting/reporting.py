@@ -18,7 +18,7 @@ from foundation.contracts.sites import SiteState
 from services.reporting.consumers import alerts, incidents, sites
 from services.reporting.domain.facts import MEASURES, Fact, contribution, fold, incident_of
 from services.reporting.settings import Settings
-from tests.reporting.histories import AREA
+from tests.reporting.histories import AREA, State, stream
 
 HANDLERS = {
     incidents_contract.TOPIC: incidents.apply,
@@ -43,6 +43,14 @@ class Feeds:
     def __init__(self) -> None:
         self.told: dict[str, list[Event]] = {topic: [] for topic in HANDLERS}
 
+    def add(self, events: Sequence[Event]) -> None:
+        """Events of one topic; a new epoch takes the place of the old one, a number that of the same number."""
+        (topic,) = {event.topic for event in events}
+        told = [*self.told[topic], *events]
+        newest = max(event.epoch for event in told)
+        numbered = {event.sequence: event for event in told if event.epoch == newest}
+        self.told[topic] = [numbered[sequence] for sequence in sorted(numbered)]
+
     async def page(self, topic: str, area: str, after: int) -> FeedPage:
         events = [event for event in self.told[topic] if event.sequence > after and event.area == area][:PAGE]
         return FeedPage(events, events[-1].sequence if events else after)
@@ -60,28 +68,35 @@ class Reporting:
 
     async def hear(self, events: Sequence[Event]) -> None:
         """One batch of one topic, as it comes from Kafka."""
-        if events:
-            records: Any = [
-                SimpleNamespace(headers=event.headers(), value=event.payload, partition=0, offset=place)
-                for place, event in enumerate(events)
-            ]
-            await self.consumers[events[0].topic].take(records)
+        if not events:
+            return
+        self.feeds.add(events)
+        records: Any = [
+            SimpleNamespace(headers=event.headers(), value=event.payload, partition=0, offset=place)
+            for place, event in enumerate(events)
+        ]
+        await self.consumers[events[0].topic].take(records)
+
+    async def tell(self, states: Sequence[State]) -> None:
+        """The next events of one topic, as one batch."""
+        (topic,) = {event.topic for event in stream(states)}
+        await self.hear(stream(states, first=len(self.feeds.told[topic]) + 1))
 
     async def hear_badly(self, random: Random, streams: Sequence[Sequence[Event]]) -> None:
         """All streams at once, each in batches of random size with records doubled, missing and swapped."""
 
-        async def one(stream: Sequence[Event]) -> None:
-            self.feeds.told[stream[0].topic] = list(stream)
-            waiting = list(stream)
+        async def one(events: Sequence[Event]) -> None:
+            self.feeds.add(events)
+            waiting = list(events)
             while waiting:
                 size = random.randint(1, 12)
                 batch, waiting = waiting[:size], waiting[size:]
-                batch = [event for event in batch if random.random() < 0.9] + random.choices(stream, k=2)
+                batch = [event for event in batch if random.random() < 0.9] + random.choices(events, k=2)
                 random.shuffle(batch)
                 await self.hear(batch)
-            await self.hear(stream[-1:])
+            await self.hear(events[-1:])
 
-        await asyncio.gather(*(one(stream) for stream in streams if stream))
+        await asyncio.gather(*(one(events) for events in streams if events))
 
     async def tables(self) -> Tables:
         async with self.database.transaction() as connection:

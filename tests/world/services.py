@@ -18,6 +18,7 @@ import uvicorn
 
 from foundation.chassis.clock import Clock
 from foundation.chassis.telemetry import limit_library_logs
+from foundation.chassis.web import Server
 from services.incidents import service as incidents
 from services.incidents.settings import Settings as IncidentsSettings
 from services.notifications import service as notifications
@@ -46,7 +47,7 @@ class Service(Protocol):
     async def kill(self) -> None: ...
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Leaves the signals of the test process alone."""
 
     @contextlib.contextmanager

@@ -8,14 +8,15 @@ from pydantic import BaseModel, Field
 
 from foundation.chassis.identity import Scope
 from foundation.chassis.web import MAX_LIMIT, Parts, PlainText, PlainUuid, StrictInstant, json_answer
-from foundation.contracts.alerts import AlertState, AlertStatus
+from foundation.contracts.alerts import AlertState
 from foundation.contracts.fields import rfc3339
 from services.notifications import actions
 from services.notifications.store import reading
 
 MAX_REASON = 2000
 
-Status = AlertStatus | Literal["open"]
+Status = Literal["raised", "acknowledged", "dispatched", "on_scene", "stood_down", "open"]
+"""``open``: all but stood down."""
 
 
 class Reason(BaseModel):

@@ -59,9 +59,7 @@ def stood_down_by_unit(alert: AlertState, by: str, at: datetime) -> AlertState:
 def transferred(alert: AlertState, to_unit: str, by: str, at: datetime) -> AlertState:
     """An officer hands it to another unit, which gets an alert of its own. Raises ``NotForward``."""
     _forward(alert, "stood_down")
-    return _stood_down(
-        alert, at, reason="transferred", cause="transferred", stood_down_by=by, transferred_to=to_unit
-    )
+    return _stood_down(alert, at, reason="transferred", cause="transferred", stood_down_by=by, transferred_to=to_unit)
 
 
 def stood_down_by_end(alert: AlertState, incident: IncidentState, at: datetime) -> AlertState:

@@ -8,11 +8,10 @@ const SOUNDS = { fire: [0.5, "10101000"], 1: [0.1, "10"], 2: [0.4, "1010000"], 3
 const TIME = new Intl.DateTimeFormat("vi-VN", { timeZone: "Asia/Ho_Chi_Minh", timeStyle: "medium" });
 const HOUR_MS = 3_600_000, DAY_MS = 24 * HOUR_MS, REDEEM = "/v1/login-codes/redeem", audio = new AudioContext();
 const STORED = "vong-gac-token"; // in localStorage: a television that restarts at night goes on by itself
-const tick = { aheadMs: 0, notices: [], held_old: 0 }; // what the server last said about itself
 let token = localStorage.getItem(STORED), names = new Map(), alerts = new Map(), rows = [], selected, actedAt = 0;
 let link = new AbortController(), wake, position = null, heardAt = 0, brokenAt = 0, triedAt = 0, waitMs = 500;
-let soundsHere = !navigator.locks, mutedUntil = 0, source;
-const $ = (id) => document.getElementById(id);
+let soundsHere = !navigator.locks, mutedUntil = 0, source, touchedAt = 0;
+const $ = (id) => document.getElementById(id), tick = { aheadMs: 0, notices: [] }; // tick: what the server said last
 const put = (node, text) => { if (node.textContent !== text) node.textContent = text; node.hidden = !text; };
 const ms = Date.parse, now = () => Date.now() + tick.aheadMs; // every clock here counts by the server's time
 const clock = (instant) => TIME.format(new Date(instant)), nameOf = (code) => names.get(code) ?? code;
@@ -21,6 +20,7 @@ const startOfDay = () => new Date(Math.floor((now() + 7 * HOUR_MS) / DAY_MS) * D
 const hearTick = ({ items, ...told }) => Object.assign(tick, told, { aheadMs: ms(told.server_time) - Date.now() });
 const reconnect = () => { link.abort(); wake?.(); };
 const mute = () => { mutedUntil = mutedUntil > Date.now() ? 0 : Date.now() + 60_000; paint(); };
+const touched = () => { touchedAt = Date.now(); audio.resume(); }; // sound starts with a key or a click only
 const select = (id) => { selected = id; paint(); $(id)?.scrollIntoView({ block: "nearest" }); };
 // Whom a step's key acts on: the selected alert; A also the first that waits, but not when it is pressed twice.
 const target = (step) => rows.find((alert) => alert.id === selected && rank(alert) < step)
@@ -33,11 +33,11 @@ const sounds = (alert) => alert.severity < 4 && rank(alert) < 4 && alert.rang_at
   && ((waits(alert) && !alert.late) || now() - alert.heardAt < (alert.rings > 1 ? 30_000 : 6000));
 // Severity, then who still waits, then the newest ring; the alerts of one incident stay together.
 const order = (a) => `${a.severity}${waits(a) ? 0 : 1}${1e14 - ms(a.rang_at)}${a.incident_id}${a.unit.code}`;
+const byOrder = (a, b) => (a.order < b.order ? -1 : 1);
 const state = (since = clock((heardAt || brokenAt) + tick.aheadMs)) => !token ? ["signed-out", "○ Chưa đăng nhập"]
   : brokenAt && Date.now() - brokenAt > 1000 ? ["offline", `✕ Mất kết nối từ ${since}`]
   : !heardAt ? ["connecting", "○ Đang kết nối…"]
   : Date.now() - heardAt > 25_000 ? ["stale", `✕ Mất tín hiệu từ ${since}`] : ["live", "● Trực tuyến"];
-
 async function call(path, body) {
   const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Last-Event-ID": position };
   const answer = await fetch(path, { method: body ? "POST" : "GET", body, headers, signal: link.signal });
@@ -74,8 +74,7 @@ async function follow() {
       const { event, id, data } = Object.fromEntries(block.split(/\r?\n/).map((line) => line.split(/: ?(.*)/s, 2)));
       if (event) [heardAt, waitMs, position] = [Date.now(), 500, event === "reset" ? null : id ?? position];
       if (event === "reset") return;
-      if (event === "alert") take(JSON.parse(data));
-      if (event === "tick") hearTick(JSON.parse(data));
+      ({ alert: take, tick: hearTick })[event]?.(JSON.parse(data));
     }
   }
 }
@@ -90,17 +89,19 @@ async function stayLive() {
 function take(alert, before = alerts) {
   if (alerts.get(alert.id)?.version >= alert.version) return;
   const known = before.get(alert.id), rang = !(known?.rings >= alert.rings), place = nameOf(alert.site.commune_code);
-  alerts.set(alert.id, { ...alert, heardAt: rang ? now() : known.heardAt });
+  alerts.set(alert.id, { ...alert, heardAt: rang ? now() : known.heardAt, order: order(alert) });
   if (!rang || !waits(alert)) return;
   mutedUntil = 0; // whoever silenced the last one has not heard this one
+  if (Date.now() - touchedAt > 60_000) scrollTo(0, 0); // nobody is reading further down
   if (alert.severity < 3) put($("said"), `${nameOf(alert.kind)}: ${alert.site.name}, ${place}`);
 }
 async function enter(text) { // an access token, or an address that ends in a one-time code
-  const code = /#login=(\S+)/.exec(text)?.[1];
-  const answer = code ? await call(REDEEM, JSON.stringify({ code })).catch((why) => why) : { token: text.trim() };
+  const code = /#login=(\S+)/.exec(text)?.[1], typed = text.replace(/[^!-~]/g, ""); // a header takes ASCII only
+  const answer = code ? await call(REDEEM, JSON.stringify({ code })).catch((why) => why) : { token: typed };
   history.replaceState(null, "", "/"); // the code leaves the address and the history
   if (answer.token) localStorage.setItem(STORED, (token = answer.token));
   else if (!token) signOut(answer.detail ?? "Chưa nối được máy chủ, hãy thử lại.");
+  position = null; // someone else may see another list
   reconnect();
 }
 function signOut(why) {
@@ -115,8 +116,7 @@ async function act(step, alert) {
   paint();
   const answer = await call(`/v1/alerts/${alert.id}/${DOOR[step]}`, "{}").catch((problem) => problem);
   if (answer.version || answer.alert) take(answer.alert ?? answer); // a 409 brings the present state
-  const failed = answer.detail ?? "Chưa gửi được, hãy bấm lại.";
-  if (alerts.has(alert.id)) alerts.get(alert.id).note = answer.version ? "" : failed;
+  if (alerts.has(alert.id)) alerts.get(alert.id).note = answer.version ? "" : answer.detail ?? "Chưa gửi được: bấm lại";
   paint();
 }
 function paintRow(alert) {
@@ -138,15 +138,15 @@ function paintRow(alert) {
 }
 function paint() {
   const open = [...alerts.values()].filter(({ stood_down_at: ended }) => !ended || now() - ms(ended) < 60_000);
-  rows = open.sort((a, b) => (order(a) < order(b) ? -1 : 1)).slice(0, 200);
-  const lines = rows.map(paintRow), list = $("alerts"), [link, told] = state(), waiting = open.filter(waits).length;
+  rows = open.sort((a, b) => waits(b) - waits(a) || byOrder(a, b)).slice(0, 200).sort(byOrder); // never cuts who waits
+  const lines = rows.map(paintRow), list = $("alerts"), [live, told] = state(), waiting = open.filter(waits).length;
   for (const li of [...list.children]) if (!lines.includes(li)) li.remove();
   lines.forEach((li, i) => li === list.children[i] || list.insertBefore(li, list.children[i]));
-  [document.body.dataset.state, $("sign-in").hidden, $("quiet").hidden] = [link, token, rows.length || !token];
-  const wrong = !/live|connecting/.test(link) && "Tin mới chưa đến được màn hình này. Cần gấp: gọi 113.";
+  [document.body.dataset.state, $("sign-in").hidden, $("quiet").hidden] = [live, token, rows.length || !token];
+  const wrong = !/live|connecting/.test(live) && "Tin mới chưa đến được màn hình này. Cần gấp: gọi 113.";
   const texts = {
     waiting: waiting ? `${waiting} chưa tiếp nhận` : "", live: told, sounding: paintSound(), clock: clock(now()),
-    notices: [wrong, ...tick.notices].filter(Boolean).join("\n"), duty: link === "live" ? "Đang trực" : told.slice(2),
+    notices: [wrong, ...tick.notices].filter(Boolean).join("\n"), duty: live === "live" ? "Đang trực" : told.slice(2),
     held: tick.held_old ? `${tick.held_old} tin cũ hơn 24 giờ, chỉ ghi nhận` : "",
     more: open.length > 200 ? `và ${open.length - 200} tin báo nữa` : rows.length > 1 ? "Phím ↑ ↓: chọn tin báo" : "",
   };
@@ -155,7 +155,8 @@ function paint() {
   const kinds = [...new Map(today.map((alert) => [alert.incident_id, nameOf(alert.kind)])).values()]; // incidents
   const counts = [...new Set(kinds)].map((kind) => [kinds.filter((other) => other === kind).length, kind]);
   const tiles = [[kinds.length, "vụ hôm nay"], ...counts.sort((a, b) => b[0] - a[0]).slice(0, 4)];
-  tiles.forEach((texts, i) => texts.forEach((text, j) => put($("today").children[i].children[j], String(text))));
+  [...$("today").children].forEach((li, i) => [0, 1].forEach((j) => put(li.children[j], String(tiles[i]?.[j] ?? ""))));
+  alerts = new Map([...open, ...today].map((alert) => [alert.id, alert])); // the screen runs for months
 }
 function paintSound() { // the highest severity that waits is heard
   const mutedS = Math.ceil((mutedUntil - Date.now()) / 1000), loud = soundsHere && mutedS <= 0 && rows.find(sounds);
@@ -166,10 +167,10 @@ function paintSound() { // the highest severity that waits is heard
     source?.connect(audio.destination);
     source?.start();
   }
-  const [state, told] = !soundsHere ? ["elsewhere", "Tiếng ở cửa sổ khác"]
+  const [mode, told] = !soundsHere ? ["elsewhere", "Tiếng ở cửa sổ khác"]
     : audio.state !== "running" ? ["blocked", "Chưa có tiếng: bấm phím bất kỳ"]
     : mutedS > 0 ? ["muted", `Tắt tiếng còn ${mutedS} giây`] : ["on", "Có tiếng"];
-  [dataset.playing, dataset.state] = [name, state];
+  [dataset.playing, dataset.state] = [name, mode];
   return told;
 }
 function waveOf(strokeS, loop) { // rounded strokes, so that nothing clicks; low and rich, for old ears
@@ -180,7 +181,7 @@ function waveOf(strokeS, loop) { // rounded strokes, so that nothing clicks; low
   return buffer;
 }
 addEventListener("keydown", (event) => { // by event.code: typing Vietnamese rewrites event.key
-  audio.resume();
+  touched();
   if (event.target.closest?.("input") || event.isComposing || event.ctrlKey || event.altKey || event.metaKey) return;
   const by = MOVES[event.code], step = KEYS[event.code], alert = step && target(step);
   if (by) {
@@ -197,7 +198,7 @@ $("alerts").addEventListener("click", ({ target: clicked }) => {
 });
 $("sound").addEventListener("click", mute);
 $("sign-in").addEventListener("submit", (event) => { event.preventDefault(); enter($("token").value); });
-addEventListener("pointerdown", () => audio.resume());
+for (const touch of ["pointerdown", "wheel"]) addEventListener(touch, touched);
 addEventListener("hashchange", () => location.hash && enter(location.hash));
 addEventListener("online", reconnect);
 document.addEventListener("visibilitychange", () => Date.now() - heardAt > 12_000 && reconnect());

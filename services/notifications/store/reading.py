@@ -47,9 +47,7 @@ async def alerts(database: Database, scope: Scope, wanted: AlertFilter, cursor: 
         query = query.where(tuple_(col(AlertRow.raised_at), col(AlertRow.id)) < tuple_(*after))
     query = query.order_by(col(AlertRow.raised_at).desc(), col(AlertRow.id).desc()).limit(limit + 1)
     async with database.reading() as session:
-        head = await session.scalar(
-            select(STREAM.c.head).where(STREAM.c.topic == TOPIC, STREAM.c.area == scope.area)
-        )
+        head = await session.scalar(select(STREAM.c.head).where(STREAM.c.topic == TOPIC, STREAM.c.area == scope.area))
         rows = (await session.execute(query)).scalars().all()
         held = 0 if scope.narrow else (await _held(session, scope.area)).get("older_than_24h", 0)
     last = rows[limit - 1] if len(rows) > limit else None

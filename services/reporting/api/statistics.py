@@ -101,7 +101,7 @@ def statistics_router(database: Database, identity: Identity) -> APIRouter:
         if since is not None and until is not None and since >= until:
             raise Problem.invalid("to", "Phải sau thời điểm bắt đầu (from).", "Must be later than `from`.")
         after = (decode_cursor(cursor, _key_text) or [None])[0]
-        question = Question(scope.area, pieces(since, until), group_by, commune_code, kind, after, limit + 1)
+        question = Question(scope, pieces(since, until), group_by, commune_code, kind, after, limit + 1)
         async with database.reading() as session:
             groups = await statistics.read(session, question)
             names = await _names(session, question, groups)
@@ -115,7 +115,7 @@ def statistics_router(database: Database, identity: Identity) -> APIRouter:
 
 async def _names(session: AsyncSession, question: Question, groups: list[Group]) -> dict[str, str]:
     if question.group_by == "site":
-        return await statistics.site_names(session, question.area, (group.key for group in groups))
+        return await statistics.site_names(session, question.scope.area, (group.key for group in groups))
     return {code: kind.vi for code, kind in KINDS.items()} if question.group_by == "kind" else {}
 
 

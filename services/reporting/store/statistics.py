@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, func, literal, or_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from foundation.chassis.identity import Scope
 from services.reporting.domain.buckets import ZONE, Pieces
 from services.reporting.domain.facts import MEASURES
 from services.reporting.store.tables import ORDERED, Fact, Rollup, RollupDuration, Site
@@ -20,9 +21,12 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Which figures are asked for; ``after`` is the last key of the page before."""
+    """Which figures are asked for, and by whom: whoever belongs to a unit sees those of their own commune.
 
-    area: str
+    ``after`` is the last key of the page before.
+    """
+
+    scope: Scope
     pieces: Pieces
     group_by: GroupBy | None = None
     commune_code: str | None = None
@@ -109,7 +113,7 @@ def _place(of: type[Rollup] | type[RollupDuration] | type[Fact]) -> tuple[Any, .
 
 def _whole(question: Question, of: type[Rollup] | type[RollupDuration]) -> Iterable[ColumnElement[bool]]:
     start, end = question.pieces.whole
-    return (col(of.area) == question.area, col(of.hour) >= start, col(of.hour) < end, *_filters(question, of))
+    return (col(of.area) == question.scope.area, col(of.hour) >= start, col(of.hour) < end, *_filters(question, of))
 
 
 def _edges(question: Question, query: Select[Any]) -> list[Select[Any]]:
@@ -118,12 +122,13 @@ def _edges(question: Question, query: Select[Any]) -> list[Select[Any]]:
         return []
     time = col(Fact.effective_at)
     within = or_(*(and_(time >= start, time < end) for start, end in question.pieces.edges))
-    return [query.where(col(Fact.area) == question.area, within, *_filters(question, Fact))]
+    return [query.where(col(Fact.area) == question.scope.area, within, *_filters(question, Fact))]
 
 
 def _filters(question: Question, of: type[Rollup] | type[RollupDuration] | type[Fact]) -> list[ColumnElement[bool]]:
-    asked = ((col(of.commune_code), question.commune_code), (col(of.kind), question.kind))
-    return [column == value for column, value in asked if value is not None]
+    own = (question.scope.commune or "") if question.scope.narrow else None
+    asked = ((of.commune_code, question.commune_code), (of.kind, question.kind), (of.commune_code, own))
+    return [col(column) == value for column, value in asked if value is not None]
 
 
 async def site_names(session: AsyncSession, area: str, ids: Iterable[str]) -> dict[str, str]:

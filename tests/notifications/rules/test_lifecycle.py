@@ -38,13 +38,12 @@ def test_whatever_officers_press_it_only_moves_forward(presses):
     for wanted, seconds in presses:
         at += timedelta(seconds=seconds)
         allowed = STATUS_ORDER.index(wanted) > STATUS_ORDER.index(alert.status)
-        try:
-            changed = WAYS[wanted](alert, at)
-        except NotForward as refused:
-            assert not allowed
-            assert refused.alert == alert
+        if not allowed:
+            with pytest.raises(NotForward) as refused:
+                WAYS[wanted](alert, at)
+            assert refused.value.alert == alert
             continue
-        assert allowed
+        changed = WAYS[wanted](alert, at)
         assert (changed.status, changed.version) == (wanted, alert.version + 1)
         assert changed.changed_at >= alert.changed_at
         alert = changed
@@ -69,7 +68,8 @@ def test_who_stands_down_has_read_it_but_sent_nobody():
 
 def test_the_end_of_the_incident_is_nobodys_acknowledgement():
     over = stood_down_by_end(ALERT, after(STATE, status="cancelled"), LATER)
-    assert (over.status, over.stood_down_reason, over.incident_status) == ("stood_down", "incident_cancelled", "cancelled")
+    assert (over.status, over.stood_down_reason) == ("stood_down", "incident_cancelled")
+    assert over.incident_status == "cancelled"
     assert over.acknowledged_at is None
     assert over.stood_down_by is None
 

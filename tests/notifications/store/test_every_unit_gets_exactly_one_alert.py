@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from foundation.contracts.alerts import AlertState
-from tests.notifications.desk import DONG_HA, KHE_SANH, UNCOVERED, Desk, after, incident
+from services.notifications.store.units import put_units
+from tests.notifications.desk import AREA, DONG_HA, KHE_SANH, UNCOVERED, Desk, after, incident, units_of_the_province
 
 ENDS = (None, "resolved", "cancelled")
 
@@ -29,13 +30,12 @@ async def test_whatever_the_cuts(desk: Desk, data: st.DataObject):
         if (end := data.draw(st.sampled_from(ENDS))) is not None:
             story.append(after(state, status=end))
     story.sort(key=lambda state: state.version)
+    cuts = data.draw(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2), st.booleans()), min_size=len(story)))
     events = desk.events(*story)
-    while events:
-        size = data.draw(st.integers(1, len(events)))
-        await desk.take(events[: size + data.draw(st.integers(0, 2))], behind=data.draw(st.booleans()))
+    for size, again, behind in cuts:
+        await desk.take(events[: size + again], behind)
         events = events[size:]
     await desk.hear()
-
     newest = {state.id: state for state in story}
     for state in newest.values():
         alerts = await desk.alerts(state)
@@ -88,10 +88,13 @@ async def test_one_signal_one_acknowledgement_one_resolve_and_then_silence(desk:
     assert [alert.cause for alert in await desk.said()] == ["raised", "stood_down"]
 
 
-async def test_where_no_unit_is_known_it_is_held_and_told_once_there_is_one(url: str):
-    bare = Desk(url)
+async def test_where_no_unit_is_known_it_is_held_and_tried_again_with_its_next_version(url: str):
+    bare, state = Desk(url), incident()
     await bare.open([])
-    state = incident()
     await bare.hear(state)
     assert (await bare.alerts(), await bare.held(state)) == ([], "no_unit")
+    async with bare.database.transaction() as connection:
+        await put_units(connection, AREA, units_of_the_province())
+    await bare.hear(after(state, signals=2))
+    assert (len(await bare.alerts()), await bare.held(state)) == (1, None)
     await bare.close()

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from foundation.chassis.identity import create_key, create_token
+from foundation.chassis.identity import OPERATOR, create_key, create_token
 from services.reporting.service import build
 from services.reporting.settings import Settings
 from tests.reporting.histories import AREA
@@ -24,8 +24,8 @@ class Service:
     reporting: Reporting
     keys: Path
 
-    def token(self, role: str = "leader", area: str = AREA) -> str:
-        return create_token(self.keys, "test", role=role, area=area, seconds=600)
+    def token(self, role: str = "leader", area: str = AREA, commune: str | None = None) -> str:
+        return create_token(self.keys, OPERATOR, role=role, area=area, seconds=600, commune=commune)
 
     async def get(self, path: str, token: str | None = None, **query: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token or self.token()}"}
@@ -51,7 +51,7 @@ class Service:
 
 @pytest.fixture
 async def service(url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    create_key(tmp_path, "test")
+    create_key(tmp_path, OPERATOR)
     create_key(tmp_path, "reporting")
     app = build(Settings(database_url=url, keys_dir=tmp_path))
     parts = app.state.parts

@@ -6,11 +6,14 @@ from random import Random
 
 import pytest
 
-from foundation.chassis.consumer import RETRIES
-from tests.reporting.histories import history, interleaved
+from foundation.chassis.consumer import RETRIES, Batch
+from services.reporting.consumers import incidents
+from tests.reporting.histories import AREA, UNITS, alert_versions, history, incident_versions, interleaved, uuid
 from tests.reporting.reporting import Reporting, recounted
 
 SEEDS = range(5)
+ROUNDS = 8
+SOMEONE_WAITS = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted"
 
 
 def retried(topic: str) -> float:
@@ -38,11 +41,37 @@ async def test_every_step_on_the_way_is_counted_too(reporting: Reporting, seed: 
         assert await reporting.tables() == recounted(await reporting.log())
 
 
-async def test_both_topics_about_the_same_incidents_at_once_never_wait_in_a_circle(reporting: Reporting) -> None:
-    """Each takes its whole stream as one batch, at the same moment, and none ever has to try again."""
-    told = history(Random(7), incidents=60)
+async def test_an_incident_and_its_alerts_heard_at_once_wait_for_one_another(reporting: Reporting) -> None:
+    """One consumer has not committed yet when the other comes to the same facts: it waits, and builds on them."""
+    told = history(Random(7), incidents=8)
+    half = [len(told.incidents) // 2, len(told.alerts) // 2]
+    await reporting.hear(told.incidents[: half[0]])
+    await reporting.hear(told.alerts[: half[1]])
+    async with reporting.database.transaction() as connection:
+        await incidents.apply(connection, Batch(AREA, told.incidents[half[0] :], behind=False))
+        other = asyncio.create_task(reporting.hear(told.alerts[half[1] :]))
+        async with asyncio.timeout(20):
+            while not await connection.fetchval(SOMEONE_WAITS):
+                await asyncio.sleep(0.005)
+        assert not other.done()
+    await other
+    assert await reporting.tables() == recounted(await reporting.log())
+
+
+async def test_consumers_that_meet_never_wait_in_a_circle(reporting: Reporting) -> None:
+    """They come in opposite orders to the same facts, then from different facts to the same figures; none retries."""
+    random = Random(9)
     before = {topic: retried(topic) for topic in reporting.consumers}
-    await asyncio.gather(*(reporting.hear(events) for events in told.streams))
+    for _ in range(ROUNDS):
+        told = [incident_versions(random)[0] for _ in range(150)]
+        rung = [alert_versions(random, state, UNITS[0])[0] for state in told]
+        await asyncio.gather(reporting.tell(told), reporting.tell(rung[::-1]))
+        alike = [state.model_copy(update={"id": uuid(random)}) for state in (*told, *told)]
+        rung = [ring.model_copy(update={"id": uuid(random), "incident_id": state.id})
+                for ring, state in zip((*rung, *rung), alike, strict=True)]  # fmt: skip
+        await reporting.tell(alike[:150])
+        await reporting.tell(rung[150:])
+        await asyncio.gather(reporting.tell(rung[:150]), reporting.tell(alike[:149:-1]))
     assert {topic: retried(topic) for topic in reporting.consumers} == before
     assert await reporting.tables() == recounted(await reporting.log())
 
@@ -54,5 +83,5 @@ async def test_a_producer_set_back_to_an_older_copy_doubles_nothing(reporting: R
         await reporting.hear(events)
     before = await reporting.tables()
     for events in told.streams:
-        await reporting.hear([replace(event, epoch=2) for event in events])
+        await reporting.hear([replace(event, epoch=2) for event in events[: len(events) // 2]])
     assert await reporting.tables() == before == recounted(await reporting.log())

@@ -9,7 +9,7 @@ from foundation.contracts.fields import SiteRef
 from foundation.contracts.incidents import IncidentState
 from services.reporting.domain.buckets import hour_of
 from services.reporting.domain.histogram import bucket_of
-from tests.reporting.histories import AREA, START, UNITS, State, alert_versions, incident_versions, stream
+from tests.reporting.histories import AREA, START, UNITS, State, alert_versions, incident_versions
 from tests.reporting.reporting import Reporting
 
 RAISED = incident_versions(Random(1), START)[0].model_copy(update={"drill": False, "kind": "break_in"})
@@ -20,13 +20,8 @@ HEARD_MS = 40
 
 
 async def hear(reporting: Reporting, *states: State) -> None:
-    """The next events of the streams that these states belong to."""
     for state in states:
-        (topic,) = {event.topic for event in stream([state])}
-        first = len(reporting.feeds.told[topic]) + 1
-        events = stream([state], first=first)
-        reporting.feeds.told[topic] += events
-        await reporting.hear(events)
+        await reporting.tell([state])
 
 
 def cell(state: IncidentState) -> tuple[Any, ...]:

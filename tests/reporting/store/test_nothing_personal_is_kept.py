@@ -78,6 +78,7 @@ async def test_an_event_that_cannot_be_read_leaves_nothing_of_its_batch_behind(r
     events = history(Random(1)).incidents
     broken = [*events[:2], replace(events[2], payload=b"{}"), *events[3:]]
     consumer = reporting.consumers[events[0].topic]
+    reporting.feeds.add(broken)
     with pytest.raises(Unreadable):
         await consumer._in_order("44", broken, behind=False)
     assert await reporting.log() == []
