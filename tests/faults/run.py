@@ -5,7 +5,7 @@ import contextlib
 import random
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -38,6 +38,7 @@ class FaultRun:
         self._dice = random.Random(seed + 1)
         self._links: dict[str, Link] = {}
         self._over = asyncio.Event()
+        self._one_at_a_time: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._said_at = time.monotonic()
 
     async def run(self) -> Report:
@@ -48,10 +49,12 @@ class FaultRun:
         try:
             for number, burst in enumerate(self.plan, 1):
                 await self._burst(number, burst)
-        finally:
             self._over.set()
-            await self._all_well()
             await asyncio.gather(*people)
+        finally:
+            for person in people:
+                person.cancel()
+            await asyncio.gather(*people, return_exceptions=True)
         await self.world.settle(SETTLE_WITHIN_S)
         await self._streams_are_gapless()
         return await self._accounts()
@@ -128,7 +131,8 @@ class FaultRun:
         verbs: dict[str, Callable[[Fault], Awaitable[None]]] = {
             "kill": self._kill, "pause": self._pause, "crash": self._crash,
         }  # fmt: skip
-        await verbs.get(fault.verb, self._hurt_link)(fault)
+        async with self._one_at_a_time[fault.target]:  # faults of different parts overlap, those of one do not
+            await verbs.get(fault.verb, self._hurt_link)(fault)
 
     async def _kill(self, fault: Fault) -> None:
         if fault.target == "kafka":
@@ -161,7 +165,9 @@ class FaultRun:
         await service.kill()
         argv = [sys.executable, "-m", "tests.faults.crashing", fault.target, fault.point, str(fault.count)]
         process = processes.spawn(argv, log=service.log, env=service.environment)
-        if not await processes.ended(process, 15.0):
+        if await processes.ended(process, 15.0):
+            self.done[f"died {fault.point}"] += 1
+        else:
             await processes.kill(process)
         await service.launch()
 
