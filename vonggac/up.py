@@ -74,7 +74,7 @@ async def _start(
     ready = urls | {
         "kafka_bootstrap_servers": env["KAFKA_BOOTSTRAP_SERVERS"],
         "broker": "embedded broker" if env["EMBEDDED_BROKER"] == "true" else "Apache Kafka",
-        "token": token.strip(),
+        "token": (token or "").strip(),
         "devices": await asyncio.to_thread(_devices, keys) if options.demo else [],
     }
     for file in (data_dir / READY_FILE, options.ready_file):

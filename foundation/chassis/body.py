@@ -13,8 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from foundation.chassis.database import is_world_failure
-from foundation.chassis.ledger import NoStream
-from foundation.chassis.problems import FieldError, Problem
+from foundation.chassis.problems import FieldError, NoStream, Problem
 
 log = logging.getLogger(__name__)
 

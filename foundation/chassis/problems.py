@@ -81,3 +81,7 @@ class Problem(Exception):
         return Response(
             orjson.dumps({**body, **self.extra}), status, headers=headers, media_type="application/problem+json"
         )
+
+
+class NoStream(RuntimeError):
+    """The area is not one of this service's: its stream was never opened."""

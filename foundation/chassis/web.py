@@ -7,10 +7,10 @@ import contextlib
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 from uuid import UUID
 
 import orjson
@@ -25,10 +25,8 @@ from starlette.responses import Response
 
 from foundation.chassis.body import DirectDoors, Door, Guard
 from foundation.chassis.clock import Clock
-from foundation.chassis.consumer import StreamConsumer
 from foundation.chassis.database import Database, migrate
 from foundation.chassis.identity import Identity
-from foundation.chassis.ledger import heads, open_streams
 from foundation.chassis.problems import FieldError, Problem
 from foundation.chassis.settings import ServiceSettings
 from foundation.chassis.telemetry import keep_running
@@ -102,6 +100,13 @@ def json_answer(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body, default=str), status, media_type="application/json")
 
 
+class Consumes(Protocol):
+    """A consumer as the health page sees it: ``trouble`` says in a word why nothing is applied, or is empty."""
+
+    topic: str
+    trouble: str
+
+
 @dataclass
 class Parts:
     """What a service is made of; ``tasks`` run for as long as it serves, each started again when it fails."""
@@ -113,7 +118,7 @@ class Parts:
     clock: Clock
     identity: Identity
     publishes: tuple[str, ...] = ()
-    consumers: list[StreamConsumer] = field(default_factory=list)
+    consumers: Sequence[Consumes] = field(default_factory=list)
     tasks: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
     at_start: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     before_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
@@ -145,9 +150,8 @@ def create_app(parts: Parts, title: str, direct: Mapping[tuple[str, str], Door] 
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(Problem, _problem)
     _add_health(app, parts)
-    if direct:
-        layers = app.build_middleware_stack
-        app.build_middleware_stack = lambda: DirectDoors(layers(), direct)  # type: ignore[method-assign]
+    app.state.parts = parts
+    app.state.direct = direct or {}
     return app
 
 
@@ -156,9 +160,6 @@ async def _run(parts: Parts) -> None:
 
     async def prepare() -> None:
         await migrate(parts.database, parts.package)
-        async with parts.database.transaction() as connection:
-            if parts.publishes:
-                await open_streams(connection, parts.publishes, parts.settings.areas)
         for start in parts.at_start:
             await start()
         parts.migrated = True
@@ -195,22 +196,6 @@ def _add_health(app: FastAPI, parts: Parts) -> None:
     async def metrics() -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/v1/status", tags=["health"], summary="Dòng sự kiện và số liệu (streams and counts)")
-    async def status(request: Request) -> Response:
-        parts.identity.caller(request).require("read")
-        async with parts.database.pool.acquire(timeout=5) as connection:
-            streams = [
-                {"topic": topic, "area": area, "epoch": epoch, "head": head, "relayed": relayed}
-                for (topic, area), (epoch, head, relayed) in (
-                    sorted((await heads(connection)).items()) if parts.publishes else []
-                )
-            ]
-            consumed = await connection.fetch("SELECT topic, area, sequence FROM consumed ORDER BY 1, 2")
-        counts = dict(await parts.counts()) if parts.counts else {}
-        return json_answer(
-            {"service": parts.name, "streams": streams, "consumed": [dict(row) for row in consumed], "counts": counts}
-        )
-
 
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
@@ -240,28 +225,22 @@ def field_errors(errors: Any) -> list[FieldError]:
 
 
 class Server(uvicorn.Server):
-    """Ends open streams in the orderly way: cut off by uvicorn, each would be an error in the log."""
+    """Answers hot doors in front of the framework, and ends open streams in the orderly way when it stops."""
+
+    def __init__(self, app: FastAPI, **options: Any) -> None:
+        self._parts: Parts = app.state.parts
+        front = DirectDoors(app, app.state.direct)
+        super().__init__(uvicorn.Config(front, access_log=False, log_config=None, server_header=False, **options))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        parts: Parts = self.config.app.state.parts  # type: ignore[union-attr]
-        for end in parts.before_stop:
+        for end in self._parts.before_stop:  # cut off by uvicorn, each would be an error in the log
             await end()
         await super().shutdown(sockets)
 
 
 def serve(app: FastAPI, settings: ServiceSettings) -> None:
     """Serves until SIGTERM or SIGINT; requests that are open then have two seconds."""
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=2,
-        server_header=False,
-        h11_max_incomplete_event_size=None,
-    )
-    server = Server(config)
+    server = Server(app, host=settings.host, port=settings.port, timeout_graceful_shutdown=2)
     with contextlib.suppress(KeyboardInterrupt):
         server.run()
     if not server.started:

@@ -3,9 +3,9 @@
 import asyncio
 from uuid import uuid4
 
-from foundation.chassis import ledger
 from foundation.chassis.clock import Clock
 from foundation.chassis.database import Database
+from foundation.streams import ledger
 from services.incidents.domain.correlation import changes, correlate, remember
 from services.incidents.settings import Settings
 from services.incidents.store import incidents as store

@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 import asyncpg
 from prometheus_client import Counter, Histogram
 
-from foundation.chassis import ledger
 from foundation.chassis.clock import Clock
 from foundation.chassis.database import Database, is_world_failure
 from foundation.chassis.identity import DeviceKey
 from foundation.chassis.problems import Problem
 from foundation.contracts.kinds import KINDS
+from foundation.streams import ledger
 from services.incidents.domain.correlation import Arrival, Decision, SignalEvent, changes, correlate, remember
 from services.incidents.domain.timing import effective_time
 from services.incidents.settings import Settings

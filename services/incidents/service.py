@@ -7,15 +7,15 @@ from pydantic.json_schema import models_json_schema
 from starlette.routing import Route
 
 from foundation.chassis.clock import Clock
-from foundation.chassis.consumer import StreamConsumer, consume
 from foundation.chassis.database import Database, migrate
-from foundation.chassis.feed import FeedClient, feed_router
 from foundation.chassis.identity import Identity, create_key
-from foundation.chassis.ledger import open_streams
-from foundation.chassis.relay import relay
 from foundation.chassis.telemetry import set_up_logs
 from foundation.chassis.web import Parts, create_app, serve
 from foundation.contracts import alerts, incidents, sites
+from foundation.streams.consumer import StreamConsumer, consume
+from foundation.streams.feed import FeedClient, feed_router
+from foundation.streams.relay import relay
+from foundation.streams.status import prepare_streams, status_router
 from services.incidents.api.incidents import incidents_router
 from services.incidents.api.kinds import kinds_router
 from services.incidents.api.register import register_router
@@ -28,6 +28,8 @@ from services.incidents.store import reading, register
 from services.incidents.store.register import NewDevice, NewPost, NewSite
 
 PUBLISHES = (incidents.TOPIC, sites.TOPIC)
+
+__all__ = ["NewDevice", "NewPost", "NewSite", "Settings", "build", "put_register", "run"]
 
 
 def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
@@ -47,17 +49,18 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
             "intake": intake.run,
             "held": lambda: raise_held(database, settings, clock),
         },
+        at_start=[lambda: prepare_streams(database, PUBLISHES, settings.areas)],
         at_stop=[feed.close],
         counts=lambda: reading.counts(database),
     )  # fmt: skip
     door = SignalDoor(intake, database, identity)
     app = create_app(parts, "Vọng Gác – vụ việc (incidents)", direct={("POST", "/v1/signals"): door.post})
-    app.state.parts = parts
     app.router.routes.insert(0, Route("/v1/signals/{signal_id}", door.get, methods=["GET"]))
     app.router.routes.insert(0, Route("/v1/signals", door.post, methods=["POST"]))  # 405 for what is not direct
     app.include_router(incidents_router(database, identity, clock))
     app.include_router(register_router(database, identity, clock))
     app.include_router(kinds_router())
+    app.include_router(status_router(parts))
     app.include_router(feed_router(database, identity, PUBLISHES))
     _describe_signals(app)
     return app
@@ -113,8 +116,7 @@ async def put_register(
     await database.open()
     try:
         await migrate(database, "services.incidents")
-        async with database.transaction() as connection:
-            await open_streams(connection, PUBLISHES, settings.areas)
+        await prepare_streams(database, PUBLISHES, settings.areas)
         async with database.transaction() as connection:
             await register.put_sites(connection, sites, Clock().now())
         async with database.transaction() as connection:

@@ -14,13 +14,13 @@ import asyncpg
 import orjson
 from prometheus_client import Counter, Gauge
 
-from foundation.chassis import ledger
 from foundation.chassis.clock import Clock, pause
 from foundation.chassis.database import Database
 from foundation.chassis.problems import Problem
 from foundation.contracts.alerts import TOPIC
 from foundation.contracts.events import Event
 from foundation.contracts.fields import rfc3339
+from foundation.streams import ledger
 from services.notifications.notices import QUIET, Notices, look
 from services.notifications.settings import Settings
 

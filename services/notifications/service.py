@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 
 from foundation.chassis.clock import Clock
-from foundation.chassis.consumer import StreamConsumer, consume
 from foundation.chassis.database import Database, migrate
-from foundation.chassis.feed import FeedClient, feed_router
 from foundation.chassis.identity import Identity
-from foundation.chassis.relay import relay
 from foundation.chassis.telemetry import set_up_logs
 from foundation.chassis.web import Parts, create_app, serve
 from foundation.contracts import alerts, incidents
+from foundation.streams.consumer import StreamConsumer, consume
+from foundation.streams.feed import FeedClient, feed_router
+from foundation.streams.relay import relay
+from foundation.streams.status import prepare_streams, status_router
 from services.notifications.api.alerts import alerts_router
 from services.notifications.api.kinds import kinds_router
 from services.notifications.api.session import session_router
@@ -41,6 +42,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     feed = FeedClient(identity, settings.incidents_url, settings.notifications_url)
     incident_consumer = IncidentConsumer(clock, settings)
     hub = Hub(database, settings, clock)
+    heard = [StreamConsumer(incidents.TOPIC, incident_consumer.apply, database, feed, settings)]
     parts = Parts(
         name=NAME,
         package=PACKAGE,
@@ -49,27 +51,28 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         clock=clock,
         identity=identity,
         publishes=PUBLISHES,
-        consumers=[StreamConsumer(incidents.TOPIC, incident_consumer.apply, database, feed, settings)],
+        consumers=heard,
         counts=lambda: reading.counts(database),
     )
     parts.tasks = {
         "relay": lambda: relay(database, settings, clock, PUBLISHES),
-        "consumer": lambda: consume(database, settings, NAME, parts.consumers),
+        "consumer": lambda: consume(database, settings, NAME, heard),
         "put off": lambda: incident_consumer.route_put_off(database),
         "live stream": hub.read,
         "notices": hub.look,
     }
+    parts.at_start = [lambda: prepare_streams(database, PUBLISHES, settings.areas)]
     parts.before_stop = [hub.close]
     parts.at_stop = [feed.close]
 
     app = create_app(parts, "Vọng Gác: notifications")
-    app.state.parts = parts
     app.include_router(alerts_router(parts))
     app.include_router(units_router(parts))
     app.include_router(kinds_router(parts))
     app.include_router(session_router(parts, settings))
     app.include_router(stream_router(parts, hub))
     app.include_router(feed_router(database, identity, PUBLISHES))
+    app.include_router(status_router(parts))
     app.include_router(wall_router())
     return app
 

@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 from foundation.chassis.clock import Clock
-from foundation.chassis.consumer import StreamConsumer, consume
 from foundation.chassis.database import Database
-from foundation.chassis.feed import FeedClient
 from foundation.chassis.identity import Identity
 from foundation.chassis.telemetry import set_up_logs
 from foundation.chassis.web import Parts, create_app, serve
 from foundation.contracts.alerts import TOPIC as ALERTS
 from foundation.contracts.incidents import TOPIC as INCIDENTS
 from foundation.contracts.sites import TOPIC as SITES
+from foundation.streams.consumer import StreamConsumer, consume
+from foundation.streams.feed import FeedClient
+from foundation.streams.status import status_router
 from services.reporting.api.statistics import statistics_router
 from services.reporting.consumers import alerts, incidents, sites
 from services.reporting.settings import Settings
@@ -48,7 +49,7 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
     )
     app = create_app(parts, "Vọng Gác: số liệu (reporting)")
     app.include_router(statistics_router(database, identity))
-    app.state.parts = parts
+    app.include_router(status_router(parts))
     return app
 
 

@@ -16,7 +16,6 @@ WHOLE = st.integers(0, 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 
 
-
 def with_header(name: str, value: bytes) -> list[tuple[str, bytes]]:
     return [(key, value if key == name else raw) for key, raw in EVENT.headers()]
 

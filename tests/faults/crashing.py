@@ -11,8 +11,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from foundation.chassis import relay
-from foundation.chassis.consumer import StreamConsumer
+from foundation.streams import relay
+from foundation.streams.consumer import StreamConsumer
 from services.incidents.intake import Intake
 
 POINTS = ("after_commit", "after_publish", "after_effects")

@@ -9,16 +9,16 @@ from uuid import uuid4
 
 import orjson
 
-from foundation.chassis.consumer import StreamConsumer
 from foundation.chassis.database import Database
-from foundation.chassis.feed import FeedPage
-from foundation.chassis.ledger import open_streams
 from foundation.contracts import alerts, incidents
 from foundation.contracts.alerts import AlertState
 from foundation.contracts.events import HEAD_TYPE, Event
 from foundation.contracts.fields import SiteRef, rfc3339
 from foundation.contracts.incidents import ENDED, IncidentState
 from foundation.contracts.kinds import KINDS
+from foundation.streams.consumer import StreamConsumer
+from foundation.streams.feed import FeedPage
+from foundation.streams.ledger import open_streams
 from services.notifications.consumers.incidents import IncidentConsumer
 from services.notifications.domain.units import Unit
 from services.notifications.settings import Settings

@@ -7,14 +7,14 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-from foundation.chassis.consumer import StreamConsumer
 from foundation.chassis.database import Database
-from foundation.chassis.feed import PAGE, FeedPage
 from foundation.contracts import alerts as alerts_contract
 from foundation.contracts import incidents as incidents_contract
 from foundation.contracts import sites as sites_contract
 from foundation.contracts.events import MODELS, Event
 from foundation.contracts.sites import SiteState
+from foundation.streams.consumer import StreamConsumer
+from foundation.streams.feed import PAGE, FeedPage
 from services.reporting.consumers import alerts, incidents, sites
 from services.reporting.domain.facts import MEASURES, Fact, contribution, fold, incident_of
 from services.reporting.settings import Settings

@@ -237,7 +237,7 @@ def test_positions_lie_inside_the_province() -> None:
 def test_another_process_builds_the_very_same_province_from_the_standard_library_alone(hash_seed: str) -> None:
     whole = repr([demo_units(), demo_sites(), demo_posts(), demo_devices()])
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    answer = subprocess.run(  # noqa: S603 - our own interpreter and our own text
+    answer = subprocess.run(
         [sys.executable, "-c", PRINT_DIGEST], env=environment, capture_output=True, text=True, timeout=30, check=True
     )
     assert answer.stdout.split() == [hashlib.sha256(whole.encode()).hexdigest()]

@@ -14,7 +14,6 @@ from types import FrameType
 from typing import Protocol
 
 import httpx
-import uvicorn
 
 from foundation.chassis.clock import Clock
 from foundation.chassis.telemetry import limit_library_logs
@@ -84,9 +83,7 @@ class InlineService:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", self.port))
-            self._server = _Server(
-                uvicorn.Config(self.app, access_log=False, log_config=None, timeout_graceful_shutdown=1)
-            )
+            self._server = _Server(self.app, timeout_graceful_shutdown=1)
             self._task = asyncio.create_task(self._server.serve(sockets=[listener.dup()]))
         await until_ready(self.url)
 

@@ -3,17 +3,17 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from foundation.chassis import ledger
 from foundation.chassis.clock import Clock
 from foundation.chassis.database import Database
 from foundation.chassis.identity import Identity, Scope
 from foundation.chassis.problems import Problem
 from foundation.chassis.web import PlainText, PlainUuid, StrictInstant, json_answer
 from foundation.contracts.kinds import KINDS
+from foundation.streams import ledger
 from services.incidents.domain.incident import Incident, WrongState, confirm, end
 from services.incidents.store import incidents as store
 from services.incidents.store import reading, timeline
@@ -36,7 +36,7 @@ class Words(BaseModel):
 
 def incidents_router(database: Database, identity: Identity, clock: Clock) -> APIRouter:
     """``/v1/incidents``."""
-    router = APIRouter(prefix="/v1/incidents", tags=["incidents"])
+    router = APIRouter(prefix="/v1/incidents", tags=["incidents"], dependencies=[Depends(identity.caller)])
 
     @router.get("", summary="Danh sách vụ việc (incidents, newest first)")
     async def listed(

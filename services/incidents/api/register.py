@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -101,7 +101,8 @@ class Register:
 
 def register_router(database: Database, identity: Identity, clock: Clock) -> APIRouter:
     """``/v1/sites``, ``/v1/posts`` and ``/v1/devices``."""
-    router, book = APIRouter(tags=["register"]), Register(database, identity, clock)
+    router = APIRouter(tags=["register"], dependencies=[Depends(identity.caller)])  # before the body is looked at
+    book = Register(database, identity, clock)
     _sites(router, book)
     _posts(router, book)
     _devices(router, book)

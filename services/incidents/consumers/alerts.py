@@ -4,8 +4,8 @@ from uuid import UUID
 
 import asyncpg
 
-from foundation.chassis.consumer import Batch
 from foundation.contracts.alerts import AlertState
+from foundation.streams.consumer import Batch
 from services.incidents.store import timeline
 from services.incidents.store.timeline import Act
 

@@ -8,10 +8,10 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from foundation.chassis.ledger import NewEvent
 from foundation.contracts import incidents as contract
 from foundation.contracts.fields import Position, SiteRef
 from foundation.contracts.kinds import KINDS
+from foundation.streams.ledger import NewEvent
 from services.incidents.domain.correlation import Arrival, Held, Slot
 from services.incidents.domain.incident import Detector, Incident, Place
 

@@ -17,6 +17,8 @@ from services.incidents.store.tables import Device, IncidentRow, Post, Signal, S
 
 MOST_SIGNALS = 500
 """Most signals shown with one incident: the newest."""
+TOLD_AS = {"raised": "raised", "confirmed": "confirmed", "cancelled": "cancelled", "closed": "resolved"}
+"""What a signal did, as the timeline calls it; the others are "signal"."""
 Page = dict[str, Any]
 
 
@@ -149,10 +151,10 @@ def signal_as_json(row: Signal) -> dict[str, Any]:
 
 
 def _signal_entry(row: Signal) -> dict[str, Any]:
-    kind = row.decided if row.decided in ("raised", "confirmed", "cancelled") else "signal"
     return {
-        "type": kind, "at": rfc3339(row.received_at), "event": row.event, "decided": row.decided,
-        "signal_id": row.id, "device_id": row.device_id, "effective_at": rfc3339(row.effective_at),
+        "type": TOLD_AS.get(row.decided, "signal"), "at": rfc3339(row.received_at), "event": row.event,
+        "decided": row.decided, "signal_id": row.id, "device_id": row.device_id,
+        "effective_at": rfc3339(row.effective_at),
     }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
-from foundation.chassis import ledger
 from foundation.contracts import sites as contract
 from foundation.contracts.fields import Position
+from foundation.streams import ledger
 
 SITE_COLUMNS = ("name", "kind", "commune_code", "address", "former_district", "lat", "lon", "active")
 

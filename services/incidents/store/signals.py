@@ -67,8 +67,10 @@ SELECT d.id, d.type, d.secret_hash, d.old_secret_hash, d.revoked_at, d.post_id,
 FROM device d JOIN post p ON p.id = d.post_id JOIN site s ON s.id = p.site_id WHERE d.id = ANY ($1)
 """
 
+# A held alarm was answered without an incident, and is so again although it has become one since.
 STORED_ANSWERS = """
-SELECT id, device_id, body_hash, incident_id, answer_status, received_at FROM signal WHERE id = ANY ($1)
+SELECT id, device_id, body_hash, CASE WHEN answer_status IS NOT NULL THEN incident_id END, answer_status, received_at
+FROM signal WHERE id = ANY ($1)
 """
 
 # Sorted by id: two processes that store the same retried ids meet in the same order and cannot deadlock.

@@ -13,12 +13,12 @@ import asyncpg
 from prometheus_client import Counter
 
 from foundation.chassis.clock import Clock, pause
-from foundation.chassis.consumer import Batch
 from foundation.chassis.database import Database
 from foundation.chassis.web import parse_instant
 from foundation.contracts.alerts import AlertState
 from foundation.contracts.events import Event
 from foundation.contracts.incidents import ENDED, TYPE, IncidentState
+from foundation.streams.consumer import Batch
 from services.notifications.domain.reaction import Held, react
 from services.notifications.domain.ringing import Ages, Ringing, ringing
 from services.notifications.settings import Settings

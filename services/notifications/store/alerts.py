@@ -6,9 +6,9 @@ from uuid import UUID
 
 import asyncpg
 
-from foundation.chassis import ledger
-from foundation.chassis.ledger import NewEvent
 from foundation.contracts.alerts import TOPIC, TYPE, AlertState
+from foundation.streams import ledger
+from foundation.streams.ledger import NewEvent
 
 LOCK_OF_INCIDENTS = "SELECT state FROM alert WHERE incident_id = ANY($1::uuid[]) ORDER BY id FOR UPDATE"
 LOCK = "SELECT state FROM alert WHERE id = ANY($1::uuid[]) AND area = $2 ORDER BY id FOR UPDATE"

@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from foundation.chassis.consumer import Batch
 from foundation.contracts.alerts import TOPIC, AlertState
+from foundation.streams.consumer import Batch
 from services.reporting.consumers.folding import fold_into_facts
 from services.reporting.consumers.hearing import keep
 

@@ -8,9 +8,9 @@ import asyncpg
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from foundation.chassis.consumer import Batch
 from foundation.contracts.events import MODELS, Event
 from foundation.contracts.fields import without_personal
+from foundation.streams.consumer import Batch
 from services.reporting.store import event_log
 
 S = TypeVar("S", bound=BaseModel)

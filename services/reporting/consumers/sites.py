@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from foundation.chassis.consumer import Batch
 from foundation.contracts.sites import TOPIC, SiteState
+from foundation.streams.consumer import Batch
 from services.reporting.consumers.hearing import keep
 from services.reporting.store import sites
 

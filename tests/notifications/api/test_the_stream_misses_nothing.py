@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from foundation.chassis import ledger
 from foundation.contracts import alerts
 from foundation.contracts.alerts import AlertState
+from foundation.streams import ledger
 from services.notifications.domain.lifecycle import raised
 from services.notifications.live import Hub
 from services.notifications.settings import Settings

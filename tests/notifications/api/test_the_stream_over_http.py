@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from foundation.chassis.web import Server
 from tests.notifications.api.door import Door
@@ -26,8 +25,7 @@ async def test_a_page_hears_an_alert_and_the_server_stops_at_once_without_an_err
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(door.app, lifespan="off", log_config=None, timeout_graceful_shutdown=10)
-        server = QuietServer(config)
+        server = QuietServer(door.app, lifespan="off", timeout_graceful_shutdown=10)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         headers = {"Authorization": f"Bearer {door.token('province_desk')}", "Last-Event-ID": "nonsense"}
         async with (

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from foundation.chassis.consumer import RETRIES, Batch
+from foundation.streams.consumer import RETRIES, Batch
 from services.reporting.consumers import incidents
 from tests.reporting.histories import AREA, UNITS, alert_versions, history, incident_versions, interleaved, uuid
 from tests.reporting.reporting import Reporting, recounted

@@ -1,7 +1,7 @@
 """First release: sites, posts, devices, signals, incidents, their timeline, and the streams."""
 
-from foundation.chassis import consumer, ledger
 from foundation.chassis.database import run_script
+from foundation.streams import consumer, ledger
 
 revision = "0001"
 down_revision = None

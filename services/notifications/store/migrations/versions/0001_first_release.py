@@ -1,7 +1,7 @@
 """First release: units and what they cover, copies of incidents, alerts and what officers did, and the streams."""
 
-from foundation.chassis import consumer, ledger
 from foundation.chassis.database import run_script
+from foundation.streams import consumer, ledger
 
 revision = "0001"
 down_revision = None

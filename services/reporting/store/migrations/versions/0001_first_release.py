@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from foundation.chassis import consumer
+from foundation.streams import consumer
 
 revision = "0001"
 down_revision = None

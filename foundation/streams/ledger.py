@@ -11,6 +11,7 @@ from itertools import groupby
 
 import asyncpg
 
+from foundation.chassis.problems import NoStream
 from foundation.contracts.events import Event
 from foundation.contracts.fields import rfc3339
 
@@ -64,10 +65,6 @@ class NewEvent:
     version: int
     payload: str
     traceparent: str = ""
-
-
-class NoStream(RuntimeError):
-    """The area is not one of this service's: its stream was never opened."""
 
 
 async def open_streams(connection: asyncpg.Connection, topics: Sequence[str], areas: Sequence[str]) -> None:

@@ -7,12 +7,12 @@ import httpx
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from foundation.chassis import ledger
 from foundation.chassis.database import Database
 from foundation.chassis.identity import Identity
 from foundation.chassis.problems import Problem
 from foundation.contracts import alerts, incidents, sites
 from foundation.contracts.events import Event, from_feed
+from foundation.streams import ledger
 
 PAGE = 500
 """Events a consumer asks for at once: bounds memory and the time of a transaction."""

@@ -19,10 +19,10 @@ from faststream.kafka import KafkaBroker, KafkaMessage, TopicPartition
 from prometheus_client import Counter, Gauge
 
 from foundation.chassis.database import Database
-from foundation.chassis.feed import FeedClient
-from foundation.chassis.relay import ensure_topics
 from foundation.chassis.settings import ServiceSettings
 from foundation.contracts.events import Event, NotOurs, from_record
+from foundation.streams.feed import FeedClient
+from foundation.streams.relay import ensure_topics
 
 log = logging.getLogger(__name__)
 

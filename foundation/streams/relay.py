@@ -11,12 +11,12 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from prometheus_client import Counter, Gauge
 
-from foundation.chassis import ledger
 from foundation.chassis.clock import Clock, pause
 from foundation.chassis.database import Database
 from foundation.chassis.settings import ServiceSettings
 from foundation.contracts.events import HEAD_TYPE, Event
 from foundation.contracts.fields import rfc3339
+from foundation.streams import ledger
 
 log = logging.getLogger(__name__)
 
