@@ -41,7 +41,7 @@ lock: ## write the requirements again, with hashes and without addresses (needs 
 	uv pip compile --universal --generate-hashes --no-emit-index-url -c requirements.lock -o deploy/requirements.lock pyproject.toml
 
 bench: setup ## measure; each script prints ratios
-	@for script in benchmarks/bench_*.py; do .venv/bin/python "$$script" || exit 1; done
+	@for script in benchmarks/bench_*.py; do .venv/bin/python -m "benchmarks.$$(basename "$$script" .py)" || exit 1; done
 
 clean: ## remove what make made, but not the data
 	@rm -rf .venv .cache .ci/out build *.egg-info

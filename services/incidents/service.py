@@ -46,7 +46,8 @@ def build(settings: Settings, clock: Clock | None = None) -> FastAPI:
         tasks={
             "relay": lambda: relay(database, settings, clock, PUBLISHES),
             "consumer": lambda: consume(database, settings, "incidents", heard),
-            "intake": intake.run,
+            "intake": intake.run,  # two: while one transaction waits for its commit, the other decides
+            "intake, second": intake.run,
             "held": lambda: raise_held(database, settings, clock),
         },
         at_start=[lambda: prepare_streams(database, PUBLISHES, settings.areas)],

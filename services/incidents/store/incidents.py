@@ -30,15 +30,16 @@ SELECT 1 FROM correlation_slot
 WHERE (site_id, kind, drill) IN (SELECT * FROM unnest($1::uuid[], $2::text[], $3::bool[]))
 ORDER BY site_id, kind, drill FOR UPDATE
 """
-# Incidents of each slot near its signals' times, and those that are still live, however old.
+# Incidents of each slot near its signals' times; where something ends (a restoral, a cancel) also those that are
+# still live, however old. An incident may come twice.
 NEAR = """
-SELECT i.* FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::timestamptz[], $5::timestamptz[])
-    AS s (site_id, kind, drill, since, until)
+SELECT i.* FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::timestamptz[], $5::timestamptz[], $6::bool[])
+    AS s (site_id, kind, drill, since, until, looks_back)
 CROSS JOIN LATERAL (
     (SELECT * FROM incident WHERE site_id = s.site_id AND kind = s.kind AND drill = s.drill
         AND effective_at <= s.until AND last_signal_at >= s.since ORDER BY effective_at DESC LIMIT 20)
-    UNION
-    (SELECT * FROM incident WHERE site_id = s.site_id AND kind = s.kind AND drill = s.drill
+    UNION ALL
+    (SELECT * FROM incident WHERE s.looks_back AND site_id = s.site_id AND kind = s.kind AND drill = s.drill
         AND status IN ('open', 'confirmed') ORDER BY effective_at DESC LIMIT 20)
 ) i
 """
@@ -85,19 +86,20 @@ async def lock_slots(connection: asyncpg.Connection, keys: Iterable[SlotKey]) ->
 
 async def slots_near(connection: asyncpg.Connection, arrivals: Sequence[Arrival]) -> dict[SlotKey, Slot]:
     """What is known of the slots of these signals; call it with the slots locked."""
-    spans: dict[SlotKey, tuple[datetime, datetime]] = {}
+    spans: dict[SlotKey, tuple[datetime, datetime, bool]] = {}
     for arrival in arrivals:
         key, window, at = slot_key(arrival), timedelta(minutes=arrival.kind.window_min), arrival.effective_at
-        since, until = spans.get(key, (at - window, at + window))
-        spans[key] = (min(since, at - window), max(until, at + window))
+        since, until, looks_back = spans.get(key, (at - window, at + window, False))
+        spans[key] = (min(since, at - window), max(until, at + window), looks_back or arrival.event != "alarm")
     slots = {key: Slot() for key in spans}
-    keys = _columns(list(spans))
-    for row in await connection.fetch(NEAR, *keys, [s for s, _ in spans.values()], [u for _, u in spans.values()]):
+    if not slots:
+        return slots
+    bounds = [list(column) for column in zip(*spans.values(), strict=True)]
+    for row in await connection.fetch(NEAR, *_columns(list(spans)), *bounds):
         incident = incident_of(row)
-        slots[incident.place.site_id, incident.kind, incident.drill].incidents.append(incident)
+        slots[incident.place.site_id, incident.kind, incident.drill].stored[incident.id] = incident
     for slot in slots.values():
-        slot.incidents.sort(key=lambda incident: incident.effective_at)
-        slot.stored = {incident.id: incident for incident in slot.incidents}
+        slot.incidents = sorted(slot.stored.values(), key=lambda incident: incident.effective_at)
     if any(arrival.kind.hold_min for arrival in arrivals):
         for held in await held_of(connection, list(spans)):
             slots[slot_key(held.arrival)].held[held.arrival.detector] = held
