@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-SERVICES = ("incidents", "notifications", "reporting")
+from vonggac.status import SERVICES
+
 ROLES = ("province_desk", "unit_officer", "leader", "integrator")
 DATA_DIR = Path(".vonggac")
 PORT_BASE = 8700

@@ -8,18 +8,17 @@ import signal
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from vonggac import broker, postgres
+from vonggac.status import READY_FILE, SERVICES
 from vonggac.supervise import Child, LaunchError, Supervisor
 
-SERVICES = ("incidents", "notifications", "reporting")
 TOPICS = ("vonggac.incidents", "vonggac.alerts", "vonggac.sites")
 TOKEN_HOURS = 24 * 7
-READY_FILE = Path("run") / "ready.json"
 
 
 async def up(options: argparse.Namespace) -> int:
@@ -58,23 +57,26 @@ async def _start(
     }
     env |= {"INCIDENTS_URL": urls["incidents_url"], "NOTIFICATIONS_URL": urls["notifications_url"]}
     servers = await _servers(env, data_dir)
-    made = [] if (keys / "vonggac.key").exists() else ["keys", "create", "--dir", str(keys)]
-    await asyncio.gather(supervisor.start(*servers), *([_command(env, *made)] if made else []))
+    begin: list[Coroutine[Any, Any, object]] = [supervisor.start(*servers)]
+    if not (keys / "vonggac.key").exists():
+        begin.append(_command(env, "keys", "create", "--dir", str(keys)))
+    await asyncio.gather(*begin)
     _say(begun, "cơ sở dữ liệu, Kafka / database, Kafka")
     children = [_service(name, env, options.port_base + n) for n, name in enumerate(SERVICES)]
-    side = [_command(env, "token", "create", "--keys-dir", str(keys), "--hours", str(TOKEN_HOURS), "--name", "vonggac")]
+    token = _command(env, "token", "create", "--keys-dir", str(keys), "--hours", str(TOKEN_HOURS), "--name", "vonggac")
+    rest: list[Coroutine[Any, Any, object]] = [supervisor.start(*children)]
     seeded = data_dir / "demo.seeded"
     embedded = any(child.name == "postgres" for child in servers)
     if options.demo and not (embedded and seeded.exists()):
-        side.append(_command(env, "demo", "--keys-dir", str(keys)))
-    _, token, *_ = await asyncio.gather(supervisor.start(*children), *side)
+        rest.append(_command(env, "demo", "--keys-dir", str(keys)))
+    signed, *_ = await asyncio.gather(token, *rest)
     if options.demo and embedded:
         seeded.touch()
     _say(begun, "incidents, notifications, reporting")
     ready = urls | {
         "kafka_bootstrap_servers": env["KAFKA_BOOTSTRAP_SERVERS"],
         "broker": "embedded broker" if env["EMBEDDED_BROKER"] == "true" else "Apache Kafka",
-        "token": (token or "").strip(),
+        "token": str(signed).strip(),
         "devices": await asyncio.to_thread(_devices, keys) if options.demo else [],
     }
     for file in (data_dir / READY_FILE, options.ready_file):

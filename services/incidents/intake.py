@@ -21,7 +21,7 @@ from foundation.chassis.problems import Problem
 from foundation.contracts.kinds import KINDS
 from foundation.streams import ledger
 from services.incidents.domain.correlation import Arrival, Decision, SignalEvent, changes, correlate, remember
-from services.incidents.domain.timing import effective_time
+from services.incidents.domain.timing import Timing, effective_time
 from services.incidents.settings import Settings
 from services.incidents.store import incidents as incident_store
 from services.incidents.store import signals as signal_store
@@ -69,12 +69,13 @@ class Waiting:
     key: DeviceKey
     signal: Signal
     received_at: datetime
+    timing: Timing
     traceparent: str
     answer: asyncio.Future[Answer] = field(repr=False)
 
 
 class Intake:
-    """The queue of one process and its one transaction at a time."""
+    """The queue of one process; each ``run`` has one transaction at a time."""
 
     def __init__(self, database: Database, settings: Settings, clock: Clock) -> None:
         self._database = database
@@ -88,8 +89,10 @@ class Intake:
         A requester who hangs up does not cancel the batch: the signal is stored all the same.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        now = self._clock.now()
+        timing = effective_time(signal.occurred_at, signal.sent_at, now)
         try:
-            self._queue.put_nowait(Waiting(key, signal, self._clock.now(), traceparent, answer))
+            self._queue.put_nowait(Waiting(key, signal, now, timing, traceparent, answer))
         except asyncio.QueueFull as error:
             REFUSED.labels("busy").inc()
             raise Problem("busy") from error
@@ -204,8 +207,7 @@ class _Work:
         await ledger.append(self._connection, [incident_store.changed(i, traces[i.id]) for i in changed], now)
 
     def _keep(self, waiting: Waiting, arrival: Arrival, decision: Decision) -> None:
-        signal = waiting.signal
-        timing = effective_time(signal.occurred_at, signal.sent_at, waiting.received_at)
+        signal, timing = waiting.signal, waiting.timing
         incident_id = decision.incident.id if decision.incident else None
         self._rows.append(
             SignalRow(
@@ -247,7 +249,7 @@ class _Work:
             signal_id=signal.id, device_id=sender.device_id, post_id=sender.post_id, place=sender.place, kind=kind,
             event=signal.event, drill=signal.drill or kind.drill, by_person=sender.type == "phone",
             zone=signal.zone, note=signal.note, received_at=waiting.received_at,
-            effective_at=effective_time(signal.occurred_at, signal.sent_at, waiting.received_at).effective_at,
+            effective_at=waiting.timing.effective_at,
         )  # fmt: skip
 
 

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Column, DateTime, Double, LargeBinary, MetaData, SmallInteger, Text, text
+from sqlalchemy import ARRAY, BigInteger, Column, Double, LargeBinary, MetaData, SmallInteger, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
+
+from foundation.chassis.tables import instant
 
 METADATA = MetaData()
 
@@ -15,10 +17,6 @@ class Table(SQLModel):
     """Base with a MetaData of its own: the three services may live in one process."""
 
     metadata = METADATA
-
-
-def instant(*, nullable: bool = False, **kwargs: Any) -> Any:
-    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable, **kwargs))
 
 
 def created() -> Any:

@@ -6,8 +6,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    Column,
-    DateTime,
     ForeignKeyConstraint,
     LargeBinary,
     MetaData,
@@ -17,6 +15,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from foundation.chassis.tables import instant
+
 METADATA = MetaData()
 
 
@@ -24,10 +24,6 @@ class Table(SQLModel):
     """Base with a MetaData of its own: the three services may live in one process."""
 
     metadata = METADATA
-
-
-def instant(*, nullable: bool = False, **kwargs: Any) -> Any:
-    return Field(sa_column=Column(DateTime(timezone=True), nullable=nullable, **kwargs))
 
 
 def created() -> Any:

@@ -3,8 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Computed, DateTime, Index, MetaData, SmallInteger, Text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, MetaData, SmallInteger, Text
 from sqlmodel import Field, SQLModel
+
+from foundation.chassis.tables import instant
 
 METADATA = MetaData()
 ORDERED = Text(collation="C")
@@ -19,10 +21,6 @@ class Table(SQLModel):
 
 def _key() -> Any:
     return Field(primary_key=True, sa_type=ORDERED)
-
-
-def _instant(*, primary_key: bool = False, nullable: bool = False) -> Any:
-    return Field(sa_column=Column(DateTime(timezone=True), primary_key=primary_key, nullable=nullable))
 
 
 def _small() -> Any:
@@ -55,11 +53,11 @@ class Fact(Table, table=True):
     severity: int | None = Field(sa_type=SmallInteger)
     status: str | None = Field(sa_type=Text)
     drill: bool | None
-    effective_at: datetime | None = _instant(nullable=True)
-    raised_at: datetime | None = _instant(nullable=True)
-    acknowledged_at: datetime | None = _instant(nullable=True)
-    on_scene_at: datetime | None = _instant(nullable=True)
-    hour: datetime | None = _instant(nullable=True)
+    effective_at: datetime | None = instant(nullable=True)
+    raised_at: datetime | None = instant(nullable=True)
+    acknowledged_at: datetime | None = instant(nullable=True)
+    on_scene_at: datetime | None = instant(nullable=True)
+    hour: datetime | None = instant(nullable=True)
     incidents: int = _small()
     cancelled: int = _small()
     drills: int = _small()
@@ -72,7 +70,7 @@ class Rollup(Table, table=True):
     """Counts of one local hour, commune, kind and site; no row has only zeros."""
 
     area: str = _key()
-    hour: datetime = _instant(primary_key=True)
+    hour: datetime = instant(primary_key=True)
     commune_code: str = _key()
     kind: str = _key()
     site_id: str = _key()
@@ -87,7 +85,7 @@ class RollupDuration(Table, table=True):
     __tablename__ = "rollup_duration"
 
     area: str = _key()
-    hour: datetime = _instant(primary_key=True)
+    hour: datetime = instant(primary_key=True)
     commune_code: str = _key()
     kind: str = _key()
     site_id: str = _key()
